@@ -1,0 +1,1 @@
+"""The benches: every number that the project promises has its command here. Run them from the project's root."""

@@ -1,0 +1,89 @@
+"""What Linux tells about processes and cores in /proc; it knows no sockets and nothing of Tidegate."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+
+
+def thread_cpu_s(pid: int) -> dict[int, float]:
+    """Return the CPU seconds of each live thread, by thread id, to the nanosecond where the kernel counts them so."""
+    times = {}
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        try:
+            times[int(task.name)] = _one_thread_s(task)
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it ended while we looked
+    return times
+
+
+def _one_thread_s(task: Path) -> float:
+    try:
+        return int((task / "schedstat").read_text().split()[0]) / 1e9
+    except FileNotFoundError:
+        fields = (task / "stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) * TICK_S
+
+
+def cpu_s(pid: int) -> float:
+    """Return the CPU seconds of a process: user and system, all live threads."""
+    return sum(thread_cpu_s(pid).values())
+
+
+@dataclass(frozen=True, slots=True)
+class MachineTimes:
+    """Seconds since boot, summed over all cores."""
+
+    busy: float
+    steal: float
+    total: float
+
+    def since(self, earlier: MachineTimes) -> MachineTimes:
+        """Return what passed between the two."""
+        return MachineTimes(self.busy - earlier.busy, self.steal - earlier.steal, self.total - earlier.total)
+
+
+def machine_times() -> MachineTimes:
+    """Return the machine's times; ``busy`` includes interrupts and leaves out idle, iowait and steal."""
+    with Path("/proc/stat").open() as file:
+        user, nice, system, idle, iowait, irq, softirq, steal, *_ = (int(x) * TICK_S for x in file.readline().split()[1:])
+    busy = user + nice + system + irq + softirq
+    return MachineTimes(busy, steal, busy + idle + iowait + steal)
+
+
+def open_files(pid: int) -> int:
+    """Return how many file descriptors a process holds."""
+    return len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208 (a listing of names is all that is needed)
+
+
+def rss_kib(pid: int) -> int:
+    """Return the resident memory of a process in KiB."""
+    return _status(pid, "VmRSS")
+
+
+def threads(pid: int) -> int:
+    """Return how many threads a process has."""
+    return _status(pid, "Threads")
+
+
+def _status(pid: int, field: str) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name == field:
+            return int(value.split()[0])
+    return 0
+
+
+def threads_named(pid: int, prefix: str) -> list[int]:
+    """Return the ids of the threads whose names in the operating system begin with ``prefix``."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return [int(task.name) for task in tasks if (task / "comm").read_text().startswith(prefix)]
+
+
+def pin_threads(pid: int, core: int, but: dict[int, int]) -> None:
+    """Pin all threads of a process to ``core``, those in ``but`` to the cores given there."""
+    for tid in thread_cpu_s(pid):
+        os.sched_setaffinity(tid, {but.get(tid, core)})

@@ -1,0 +1,107 @@
+"""Row 2: a compute-bound model with a core for its compute slot, against onnxruntime's best batched rate on that core.
+
+Two cores: one computes and nothing else; the server's loop and the load generator share the other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from . import measure, proc, servers
+from .gauges import Scrape, lag_p99_ms
+from .models import BIG
+from .stats import median, ratio, table
+from .verdict import Verdict
+
+if TYPE_CHECKING:
+    from .load import Window
+    from .measure import Plan, Raw, Workspace
+    from .wire import Dialect
+
+CONNECTIONS, IN_FLIGHT = 8, 32
+BATCH_SIZES = (16, 32, 64, 128)
+ONE_SLOT = ("--compute-slots", "1")
+SLOT_THREAD = "tidegate-slot"
+
+
+@dataclass(slots=True)
+class Round:
+    """onnxruntime alone and the gateway, one after the other."""
+
+    raw: Raw
+    gateway: Window
+    naive: Window | None
+    lag_ms: float
+
+
+def best_size(rounds: list[Round]) -> int:
+    """Return onnxruntime's best batch size, chosen over all rounds: a round's own maximum would also collect its luck."""
+    return max(BATCH_SIZES, key=lambda size: median([r.raw.rows[size] for r in rounds]))
+
+
+def give_slot_a_core(server: servers.Server, compute_core: int, loop_core: int) -> None:
+    """Pin the thread that computes to one core and all others of the server to the other."""
+    slots = proc.threads_named(server.pid, SLOT_THREAD)
+    if not slots:
+        raise SystemExit(f"bench: {server.name} has no thread named {SLOT_THREAD}*")
+    proc.pin_threads(server.pid, loop_core, but=dict.fromkeys(slots, compute_core))
+
+
+def run(space: Workspace, plan: Plan, cores: tuple[int, int]) -> list[Verdict]:
+    """Measure and print the row."""
+    compute_core, loop_core = cores
+    with contextlib.ExitStack() as stack:
+        naive = stack.enter_context(servers.naive(space.models)) if plan.peers else None
+        gateway = stack.enter_context(servers.gateway(space.only(BIG.name), options=ONE_SLOT))
+        give_slot_a_core(gateway, compute_core, loop_core)
+        rounds = [_round(space, plan, cores, gateway, naive) for _ in range(plan.rounds)]
+    size = best_size(rounds)
+    ratios = [ratio(r.gateway.rate, r.raw.rows[size]) for r in rounds]
+    _report(rounds, ratios, size, cores)
+    return [Verdict("big: rows/s / onnxruntime's best batched rows/s", median(ratios), 0.95, True)]
+
+
+def _round(
+    space: Workspace, plan: Plan, cores: tuple[int, int], gateway: servers.Server, naive: servers.Server | None
+) -> Round:
+    def window(server: servers.Server, speak: Dialect) -> Window:
+        return measure.load(
+            server, space, plan, model=BIG.name, core=cores[1], speak=speak, connections=CONNECTIONS, in_flight=IN_FLIGHT
+        )
+
+    raw = measure.raw(space, plan, model=BIG.name, core=cores[0], batch_sizes=BATCH_SIZES)
+    before = Scrape.of(gateway)
+    served = window(gateway, "tidegate")
+    lag = lag_p99_ms(before, Scrape.of(gateway))
+    return Round(raw, served, window(naive, "naive") if naive else None, lag)
+
+
+def _report(rounds: list[Round], ratios: list[float], size: int, cores: tuple[int, int]) -> None:
+    print(
+        f"\n## Big model, {CONNECTIONS} connections x {IN_FLIGHT} in flight, compute slot on core {cores[0]},"
+        f" loop and load on core {cores[1]}\n"
+    )
+    heads = ["", f"raw rows/s in {size}s", "gateway rows/s", "ratio", "mean batch"]
+    heads += ["compute %", "loop %", "load %", "p50 ms", "steal/other"]
+    lines = [
+        (
+            f"round {i}",
+            r.raw.rows[size],
+            r.gateway.rate,
+            share,
+            r.gateway.checked.mean_batch,
+            r.gateway.threads_share * 100,
+            r.gateway.loop_share * 100,
+            r.gateway.load_share * 100,
+            r.gateway.p50_us / 1000,
+            measure.noise(r.gateway),
+        )
+        for i, (r, share) in enumerate(zip(rounds, ratios, strict=True), 1)
+    ]
+    print(table(heads, lines))
+    exact = median([r.gateway.checked.exact_share for r in rounds])
+    print(f"\nbit-equal to a run alone: {exact:.1%}; loop lag p99 {median([r.lag_ms for r in rounds]):.1f} ms", end="")
+    naive = [r.naive.rate for r in rounds if r.naive]
+    print(f"; naive server on both cores: {median(naive):,.0f} rows/s" if naive else "")

@@ -1,0 +1,127 @@
+"""Fifth part: what concurrency and batching gain. The same work twice, question by question and then many at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .asking import DIGITS, VOICE, chunks, listen, recognise
+from .measuring import Costs, drive
+from .scene import Missing
+from .slots import read_slots
+from .stage import new_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rich.table import Table
+
+    from tidegate.results import Result
+
+    from .asking import Lane
+    from .scene import Scene
+
+_ROUNDS = 3  # taken in turn, so that a disturbance meets both ways of asking
+_DIGITS_AT_ONCE = 64
+_VOICES = 32
+_STEPS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Something to ask.
+
+    Attributes:
+        model: whom.
+        what: the work in words.
+        lanes: makes it anew.
+        at_once: how many lanes run at the same time when it is asked concurrently.
+        output: whose bits are compared between the two ways.
+    """
+
+    model: str
+    what: str
+    lanes: Callable[[], Sequence[Lane]]
+    at_once: int
+    output: str
+
+
+async def show(scene: Scene) -> None:
+    """Measure and print a table for each model that gains by batches."""
+    works = [make(scene) for model, make in _WORKS.items() if model in scene.ready]
+    if not works:
+        raise Missing(f"neither {DIGITS!r} nor {VOICE!r} is served")
+    for work in works:
+        with scene.stage.busy(f"measuring {work.model} …"):
+            alone, together, same = await _compare(scene, work)
+        scene.stage.show(_table(work, alone, together))
+        scene.stage.say(_summary(work, alone, together, same=same), style="green")
+
+
+async def _compare(scene: Scene, work: Work) -> tuple[Costs, Costs, bool]:
+    alone, together, same = Costs(), Costs(), True
+    await drive(work.lanes()[:1], 1, Costs())
+    for _ in range(_ROUNDS):
+        one = await _timed(scene, work, 1, alone)
+        many = await _timed(scene, work, work.at_once, together)
+        same &= _equal(one, many, work.output)
+    return alone, together, same
+
+
+async def _timed(scene: Scene, work: Work, at_once: int, costs: Costs) -> list[list[Result]]:
+    before, wall_before_s = await read_slots(scene.gw.url), costs.wall_s
+    results = await drive(work.lanes(), at_once, costs)
+    after = await read_slots(scene.gw.url)
+    if before and after:
+        costs.busy_s += after.busy_s - before.busy_s
+        costs.slot_s += after.slots * (costs.wall_s - wall_before_s)
+    return results
+
+
+def _equal(ones: list[list[Result]], others: list[list[Result]], output: str) -> bool:
+    pairs = zip(ones, others, strict=True)
+    return all(np.array_equal([r[output] for r in one], [r[output] for r in other]) for one, other in pairs)
+
+
+def _digits(scene: Scene) -> Work:
+    images = np.tile(scene.digits().images, (2, 1, 1))
+    what = f"{len(images)} images"
+    return Work(DIGITS, what, lambda: [recognise(scene.gw, [image]) for image in images], _DIGITS_AT_ONCE, "probs")
+
+
+def _voices(scene: Scene) -> Work:
+    sound = np.concatenate([recording.samples for recording in scene.recordings])
+    steps = [chunks(np.roll(sound, -number * len(sound) // _VOICES))[:_STEPS] for number in range(_VOICES)]
+    what = f"{_VOICES} streams of {_STEPS} steps"
+    return Work(VOICE, what, lambda: [listen(scene.gw, own) for own in steps], _VOICES, "output")
+
+
+_WORKS: dict[str, Callable[[Scene], Work]] = {DIGITS: _digits, VOICE: _voices}
+
+
+def _table(work: Work, alone: Costs, together: Costs) -> Table:
+    table = new_table(f"{work.model}: {work.what}", "one by one", f"{work.at_once} at once", "ratio", widths=(14, 14, 8))
+    _row(table, "answers a second", alone.per_second, together.per_second, "{:,.0f}")
+    _row(table, "latency, median", alone.latency_ms(50), together.latency_ms(50), "{:.2f} ms")
+    _row(table, "latency, 99th percentile", alone.latency_ms(99), together.latency_ms(99), "{:.2f} ms")
+    _row(table, "rows in a batch", alone.rows_per_batch, together.rows_per_batch, "{:.1f}")
+    if alone.busy_share and together.busy_share:
+        _row(table, "compute time an answer", alone.busy_us, together.busy_us, "{:.1f} µs")
+        _row(table, "compute slots busy", alone.busy_share, together.busy_share, "{:.1%}")
+    return table
+
+
+def _row(table: Table, name: str, alone: float, together: float, form: str) -> None:
+    table.add_row(name, form.format(alone), form.format(together), _ratio(together / alone))
+
+
+def _ratio(ratio: float) -> str:
+    return f"{ratio:.1f} \N{MULTIPLICATION SIGN}" if ratio >= 1 else f"1/{1 / ratio:.1f}"
+
+
+def _summary(work: Work, alone: Costs, together: Costs, *, same: bool) -> str:
+    cost = f" for {_ratio(together.busy_us / alone.busy_us)} of the compute time" if alone.busy_us and together.busy_us else ""
+    equal = "bit for bit the same" if same else "not bit for bit the same"
+    return f"{work.model}: {_ratio(together.per_second / alone.per_second)} the throughput{cost}; the answers are {equal}."

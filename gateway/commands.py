@@ -1,0 +1,79 @@
+"""What the commands do: settings in, an exit code out. Each imports what it needs when it is called."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from tidegate.errors import ModelUnavailable
+
+from .models_table import table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tidegate.models.repository import ModelSource
+
+    from .settings import Settings
+
+
+def serve(settings: Settings) -> int:
+    """Serve until a signal comes."""
+    from .server import run
+
+    return run(settings)
+
+
+def demo(url: str | None) -> int:
+    """Run the demo client against a running gateway."""
+    try:
+        from tidegate.client_demo.main import main
+
+        return main(url)
+    except ModuleNotFoundError as error:
+        package = (error.name or "tidegate").partition(".")[0]
+        if package == "tidegate":
+            raise
+        return _failed(f"the demo needs the package {package!r}: pip install 'tidegate[demo]'")
+
+
+def list_models(folder: Path | None, *, as_json: bool) -> int:
+    """Load every model and print what would be served; 1 when none loads."""
+    try:
+        models = describe_models(folder)
+    except ModelUnavailable as error:
+        return _failed(str(error))
+    print(json.dumps({"models": models}, indent=2, ensure_ascii=False) if as_json else table(models))
+    if any(model["state"] == "ready" for model in models):
+        return 0
+    return _failed(f"no model could be loaded from {folder or 'the bundled models'}")
+
+
+def describe_models(folder: Path | None) -> list[dict[str, Any]]:
+    """Load the models of a folder, or the bundled ones, and describe each as the gateway would.
+
+    Raises:
+        ModelUnavailable: when the folder cannot be read.
+    """
+    from tidegate.models.repository import bundled, scan
+
+    found = scan(folder) if folder else bundled()
+    loaded = [_described(source) for source in found.sources]
+    return loaded + [
+        {"name": bad.name, "state": "not_installed" if bad.optional else "failed", "error": bad.error} for bad in found.bad
+    ]
+
+
+def _described(source: ModelSource) -> dict[str, Any]:
+    from tidegate.models.loader import load
+
+    try:
+        return load(source).describe()
+    except ModelUnavailable as error:
+        return {"name": source.name, "version": source.version, "state": "failed", "error": str(error)}
+
+
+def _failed(line: str) -> int:
+    print(f"tidegate: {line}", file=sys.stderr)
+    return 1

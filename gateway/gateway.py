@@ -1,0 +1,211 @@
+"""A gateway in this process: listening sockets, the engine behind them, and an orderly end.
+
+Knows how the parts are put together; knows nothing of processes, signals or terminals (see ``server``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import socket
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Self
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.frames import CloseCode
+from websockets.typing import Subprotocol
+
+from tidegate.models.engine import Engine
+
+from .access import access
+from .connection import GatewayConnection
+from .http import HttpState, process_request
+from .hub import Hub
+from .loop_lag import LoopLagMonitor
+from .metrics import Gauges, Metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .settings import Settings
+
+SUBPROTOCOL = Subprotocol("tidegate.v1")
+_CLOSE_TIMEOUT_S = 2.0  # for the closing handshake of a client that still reads; others are cut off
+_BACKLOG = 1024
+
+_log = logging.getLogger("tidegate.gateway")
+
+
+class Gateway:
+    """Serves the models of ``settings.models`` until it is closed::
+
+        async with Gateway(Settings(port=0)) as gateway:
+            print(gateway.url)
+
+    Args:
+        settings: see ``Settings``.
+        sockets: bound sockets to listen on; by default they are bound when it starts.
+    """
+
+    def __init__(self, settings: Settings, sockets: Sequence[socket.socket] | None = None) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self._sockets = list(sockets) if sockets is not None else bind(settings.host, settings.port)
+        self._servers: list[Server] = []
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.drain("the gateway is closed", grace_s=min(self.settings.grace_s, 5.0))
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        return int(self._sockets[0].getsockname()[1])
+
+    @property
+    def url(self) -> str:
+        """Where clients connect."""
+        host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
+        return f"ws://{host}:{self.port}/v1"
+
+    async def start(self) -> None:
+        """Load the models, then listen.
+
+        Raises:
+            ModelUnavailable: no model could be loaded.
+            OSError: a socket could not be listened on.
+        """
+        settings = self.settings
+        self.engine = Engine(
+            settings.models,
+            compute_slots=settings.compute_slots,
+            queue_requests=settings.queue_requests,
+            queue_bytes=settings.queue_bytes,
+            observer=self,
+        )
+        await self.engine.start()
+        self.metrics = Metrics({worker.model.name for worker in self.engine.catalogue}, self._gauges)
+        self.hub = Hub(settings, self.engine, self.metrics)
+        self.http = HttpState(
+            access(settings.host, self.port, settings.allow_hosts, settings.allow_origins),
+            self.engine.models,
+            self.metrics,
+            self.hub.has_room,
+        )
+        self._lag = LoopLagMonitor(self.metrics.loop_lag)
+        for sock in self._sockets:
+            self._servers.append(await self._listen(sock))
+        self._lag.start()
+        self.hub.start()
+
+    async def drain(self, reason: str, *, grace_s: float) -> None:
+        """Announce the end, finish what was asked for within ``grace_s`` seconds, close every connection.
+
+        A client that does not read is cut off; nothing here waits longer than ``grace_s`` and a few seconds.
+        """
+        until = time.monotonic() + grace_s
+        self.http.draining = self.hub.draining = True
+        for server in self._servers:
+            server.server.close()
+        for connection in tuple(self.hub.connections):
+            connection.goaway(round(1000 * grace_s), reason)
+        await _until(lambda: not any(connection.live for connection in self.hub.connections), until)
+        await self.engine.aclose(max(0.0, until - time.monotonic()))
+        for connection in tuple(self.hub.connections):
+            connection.close_soon(CloseCode.GOING_AWAY, reason[:120], "drain")
+        await _until(lambda: not self.hub.connections, time.monotonic() + _CLOSE_TIMEOUT_S)
+        for connection in (*self.hub.connections, *self.hub.half_open):
+            connection.abort("drain")
+        self._lag.stop()
+        self.hub.stop()
+        await asyncio.gather(*[_closed(server) for server in self._servers])
+
+    async def _listen(self, sock: socket.socket) -> Server:
+        return await serve(
+            _until_closed,
+            sock=sock,
+            backlog=_BACKLOG,
+            create_connection=functools.partial(GatewayConnection, self.hub),  # type: ignore[arg-type]
+            process_request=process_request(self.http),
+            select_subprotocol=_select_subprotocol,
+            compression=None,
+            server_header=None,
+            open_timeout=self.settings.handshake_timeout_s,
+            ping_interval=None,  # the library's keepalive waits for a peer that does not read; the hub's does not
+            close_timeout=_CLOSE_TIMEOUT_S,
+            max_size=self.settings.message_bytes,
+            logger=logging.getLogger("tidegate.websockets"),
+        )
+
+    def ran(self, batch: object, run: object) -> None:
+        """Count one batch (see ``Observer``)."""
+        self.hub.ran(batch, run)  # type: ignore[arg-type]
+
+    def _gauges(self) -> Gauges:
+        catalogue = self.engine.catalogue
+        waiting = Counter[str]()
+        for worker in catalogue:
+            waiting[worker.model.name] += worker.queue.requests
+        return Gauges(
+            outbound_buffer_bytes=self.hub.outbound_bytes(),
+            models=Counter(model["state"] for model in self.engine.models()),
+            queue_requests=waiting,
+            queue_bytes=sum(worker.queue.nbytes for worker in catalogue),
+            compute_slots=self.engine.compute_slots,
+            slot_busy_s=self.engine.busy_s(),
+        )
+
+
+def bind(host: str, port: int) -> list[socket.socket]:
+    """Bind a socket to each address of ``host``; with port 0, the same free port for all.
+
+    Raises:
+        OSError: an address is taken or does not exist.
+    """
+    sockets: list[socket.socket] = []
+    try:
+        for family, kind, _, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE):
+            wanted = port or (sockets[0].getsockname()[1] if sockets else 0)
+            sock = socket.socket(family, kind)
+            sockets.append(sock)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.bind((address[0], wanted, *address[2:]))
+            sock.listen(_BACKLOG)  # only so does a second gateway notice that the port is taken
+    except OSError:
+        for sock in sockets:
+            sock.close()
+        raise
+    return sockets
+
+
+async def _until_closed(connection: ServerConnection) -> None:
+    assert isinstance(connection, GatewayConnection)
+    connection.open()
+    await connection.wait_closed()
+
+
+def _select_subprotocol(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+    """Take ours if it is offered; a client that offers none, or only others, is served v1 without one."""
+    return SUBPROTOCOL if SUBPROTOCOL in offered else None
+
+
+async def _until(condition: Callable[[], bool], deadline: float) -> None:
+    # Looking is simpler than an event that each of the ways in which a request or a connection ends has to set.
+    while not condition() and time.monotonic() < deadline:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+
+
+async def _closed(server: Server) -> None:
+    server.close(close_connections=False)
+    try:
+        async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+            await server.wait_closed()
+    except TimeoutError:
+        _log.warning("connections did not end in time")

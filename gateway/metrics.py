@@ -1,0 +1,171 @@
+"""What the gateway counts, as plain numbers that cost next to nothing to change.
+
+The hot path only adds to integers; labels, text and Prometheus come in when somebody asks (see ``exposition``). Every
+label has a closed set of values, whatever clients send: what is not in it counts as ``other``.
+
+Everything here happens on the event loop; only reading may happen on another thread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tidegate import errors
+
+from .histogram import Histogram
+from .loop_lag import LagReadout, LoopLag
+from .slot_share import SlotShare
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+
+OTHER = "other"
+OUTCOMES = (
+    "ok",
+    *(
+        cls.code
+        for cls in (
+            errors.InvalidMessage,
+            errors.InvalidInput,
+            errors.TooLarge,
+            errors.DuplicateId,
+            errors.UnknownModel,
+            errors.ModelUnavailable,
+            errors.Overloaded,
+            errors.ShuttingDown,
+            errors.DeadlineExceeded,
+            errors.Cancelled,
+            errors.ModelFailed,
+            errors.InternalError,
+        )
+    ),
+)
+FORMS = ("text", "msgpack", "json")
+CLOSE_REASONS = ("client", "lost", "protocol_error", "too_large", "stalled", "keepalive", "flood", "drain", "error")
+REFUSAL_REASONS = ("host", "origin", "connections", "handshakes", "draining", "in_flight", "queue_requests", "queue_bytes")
+CANCEL_OUTCOMES = ("removed", "dropped", "too_late")
+SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+ROWS = tuple(2**power for power in range(11))
+
+
+class Counts:
+    """Counters by one label with a closed set of values.
+
+    Attributes:
+        values: the numbers by label value; callers on the hot path may add to them directly.
+    """
+
+    __slots__ = ("values",)
+
+    def __init__(self, labels: Iterable[str]) -> None:
+        self.values = dict.fromkeys((*labels, OTHER), 0)
+
+    def add(self, label: str, count: int = 1) -> None:
+        """Count ``count`` more under a label; an unknown label counts as ``other``."""
+        values = self.values
+        values[label if label in values else OTHER] += count
+
+
+class ModelMetrics:
+    """Numbers of one model, all its versions together.
+
+    Attributes:
+        requests: finished requests by outcome: ``ok`` or an error code.
+        rows: rows that ran.
+        queue_s: seconds that requests waited before their batch ran.
+        run_s: seconds that batches ran.
+        batch_rows: rows in a batch.
+    """
+
+    __slots__ = ("batch_rows", "queue_s", "requests", "rows", "run_s")
+
+    def __init__(self) -> None:
+        self.requests = Counts(OUTCOMES)
+        self.rows = 0
+        self.queue_s = Histogram(SECONDS)
+        self.run_s = Histogram(SECONDS)
+        self.batch_rows = Histogram(ROWS)
+
+    def batch(self, rows: int, run_s: float, queue_s: Sequence[float]) -> None:
+        """Count one batch that ran.
+
+        Args:
+            rows: its rows.
+            run_s: seconds that it ran.
+            queue_s: for each request that started with it, the seconds that it had waited.
+        """
+        self.rows += rows
+        self.batch_rows.observe(rows)
+        self.run_s.observe(run_s)
+        self.queue_s.observe_many(queue_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Gauges:
+    """What is not counted but looked up when somebody asks.
+
+    Attributes:
+        outbound_buffer_bytes: bytes of answers that wait to be read, all connections together.
+        models: number of models by state, such as ``ready`` and ``failed``.
+        queue_requests: waiting requests by model.
+        queue_bytes: bytes of tensors that wait, all models together.
+        compute_slots: how many models may run at the same time.
+        slot_busy_s: seconds that all slots together have been busy since the start; runs that are under way count too.
+    """
+
+    outbound_buffer_bytes: int = 0
+    models: Mapping[str, int] = field(default_factory=dict)
+    queue_requests: Mapping[str, int] = field(default_factory=dict)
+    queue_bytes: int = 0
+    compute_slots: int = 0
+    slot_busy_s: float = 0.0
+
+
+class Metrics:
+    """All numbers of one gateway.
+
+    Attributes:
+        connections_opened: WebSocket connections that were opened.
+        connections_closed: how they ended, by reason (``CLOSE_REASONS``).
+        messages_received: messages by form (``FORMS``).
+        refused: what was turned away, by reason (``REFUSAL_REASONS``).
+        cancelled: answered cancels by outcome (``CANCEL_OUTCOMES``).
+        models: numbers by model, for the models that are served; ``other`` for names that are not.
+        loop_lag: how late the event loop is.
+        gauges: the last sample.
+        slot_busy_share: share of the slots' time that was used lately, as of the last sample.
+        lag: percentiles of the loop's lag, as of the last sample.
+    """
+
+    def __init__(self, models: Iterable[str] = (), read: Callable[[], Gauges] = Gauges) -> None:
+        """Start at zero.
+
+        Args:
+            models: names of the models that are served.
+            read: looks the gauges up; called on the event loop, by ``sample``.
+        """
+        self.connections_opened = 0
+        self.connections_closed = Counts(CLOSE_REASONS)
+        self.messages_received = Counts(FORMS)
+        self.refused = Counts(REFUSAL_REASONS)
+        self.cancelled = Counts(CANCEL_OUTCOMES)
+        self._other = ModelMetrics()
+        self.models = {name: ModelMetrics() for name in models} | {OTHER: self._other}
+        self.loop_lag = LoopLag()
+        self.gauges = Gauges()
+        self.slot_busy_share = 0.0
+        self.lag = LagReadout(0.0, 0.0, 0.0)
+        self._read = read
+        self._share = SlotShare()
+
+    def model(self, name: str) -> ModelMetrics:
+        """Give the numbers of a model; those of ``other`` when it is not served."""
+        return self.models.get(name, self._other)
+
+    def sample(self, now: float) -> None:
+        """Look the gauges up, on the event loop; ``now`` in seconds, monotonic."""
+        self.gauges = self._read()
+        self.slot_busy_share = self._share.read(now, self.gauges.slot_busy_s, self.gauges.compute_slots)
+        self.lag = self.loop_lag.readout()

@@ -1,0 +1,77 @@
+"""The gateway as a process: signals, log, limits of the operating system, and what is printed. One clear line per error."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import resource
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from tidegate.errors import ModelUnavailable
+from tidegate.version import __version__
+
+from .gateway import Gateway, bind
+from .models_table import table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .settings import Settings
+
+
+def run(settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT, then drain; return the exit code."""
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("tidegate.websockets").setLevel(logging.WARNING)
+    _raise_file_limit()
+    try:
+        sockets = bind(settings.host, settings.port)
+    except OSError as error:
+        return _failed(f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}")
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_serve(Gateway(settings, sockets)))
+    except ModelUnavailable as error:
+        return _failed(error.message)
+    return 0
+
+
+async def _serve(gateway: Gateway) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    print(f"Tidegate {__version__} is loading its models …", flush=True)
+    await gateway.start()
+    # What start-up made stays for good: the collector need not look at it again.
+    gc.collect()
+    gc.freeze()
+    print(table(gateway.engine.models()))
+    slots = gateway.engine.compute_slots
+    print(f"Listening on {gateway.url} ({slots} compute slot{'s' if slots > 1 else ''}). Ctrl-C stops.", flush=True)
+    await stop.wait()
+    print(f"Stopping: up to {gateway.settings.grace_s:g} s for what is running.", flush=True)
+    await gateway.drain("the gateway is stopping", grace_s=gateway.settings.grace_s)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:  # not on Windows
+        return None
+    return uvloop.new_event_loop
+
+
+def _raise_file_limit() -> None:
+    """Allow as many open files, which connections are, as the system lets us."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _failed(line: str) -> int:
+    print(f"tidegate: {line}", file=sys.stderr)
+    return 1

@@ -1,0 +1,292 @@
+"""The protocol of one connection: messages in, messages out. Knows no socket, no frame and no clock; takes ``now``.
+
+Every request that was read gets exactly one answer with its id. The only state is which ids are live.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from typing import TYPE_CHECKING, Protocol
+
+from tidegate.codecs.errors import CodecError, Form
+from tidegate.codecs.messages import AnnouncedLimits, Cancel, Error, Goaway, Hello, Infer, ModelList, Models, Ping, Pong
+from tidegate.codecs.writer import encode
+from tidegate.errors import Cancelled, DuplicateId, InternalError, Overloaded, ShuttingDown, TidegateError, TooLarge
+from tidegate.models.request import NO_DEADLINE, Request
+from tidegate.version import __version__
+
+from .answers import answer
+from .metrics import OTHER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tidegate.codecs.known_headers import KnownHeader
+    from tidegate.codecs.messages import Id, Message
+    from tidegate.codecs.reader import Received
+    from tidegate.models.batch import Run
+    from tidegate.models.request import Answer, Kind
+    from tidegate.results import Array
+
+    from .hub import Hub
+
+
+_log = logging.getLogger("tidegate.gateway")
+
+
+class Link(Protocol):
+    """Where a session's messages go."""
+
+    def post(self, payload: bytes, *, text: bool) -> None:
+        """Send one message."""
+
+
+class Session:
+    """One client's conversation."""
+
+    __slots__ = ("_closed", "_enqueue", "_hub", "_known", "_link", "_live", "_most", "_reader", "_received")
+
+    def __init__(self, hub: Hub, link: Link) -> None:
+        self._hub = hub
+        self._link = link
+        self._reader = hub.reader
+        self._known = hub.known_headers
+        self._enqueue = hub.engine.enqueue
+        self._received = hub.metrics.messages_received.values
+        self._most = hub.settings.in_flight
+        self._live: dict[Id, Request] = {}
+        self._closed = False
+
+    @property
+    def live(self) -> int:
+        """How many requests wait for their answer."""
+        return len(self._live)
+
+    # Bytes come in.
+
+    def binaries(self, payloads: Iterable[bytes], now: float) -> None:
+        """Take binary messages."""
+        find = self._known.find
+        for payload in payloads:
+            found = find(payload)
+            if found is None or not self._infer_known(found, payload, now):
+                self._binary(payload, now)
+
+    def _binary(self, payload: bytes, now: float) -> None:
+        try:
+            received = self._reader.binary(payload)
+        except CodecError as error:
+            self._unreadable(error, Form.MSGPACK)
+        else:
+            kind = self._take(received, now)
+            if kind is not None and received.form is Form.MSGPACK:
+                self._learn(kind, payload, received)
+
+    def text(self, payload: str, now: float) -> None:
+        """Take one text message."""
+        try:
+            received = self._reader.text(payload)
+        except CodecError as error:
+            self._unreadable(error, Form.TEXT)
+        else:
+            self._take(received, now)
+
+    def _take(self, received: Received, now: float) -> Kind | None:
+        """Do what a message asks for; return the kind of a request that was admitted."""
+        message, form = received.message, received.form
+        self._received[form.value] += 1
+        try:
+            if type(message) is Infer:
+                return self._infer(message, received.tensors, form, now)
+            if type(message) is Cancel:
+                self._cancel(message)
+            elif type(message) is Ping:
+                self._send(Pong(id=message.id), form)
+            elif type(message) is Models:
+                self._send(ModelList(id=message.id, models=self._hub.engine.models()), form)
+        except TidegateError as error:
+            self._refuse(message.id, form, error, OTHER)
+        except Exception:
+            _log.exception("a message could not be served")
+            self._live.pop(message.id, None)
+            self._refuse(message.id, form, InternalError("a defect; the gateway's log says more"), OTHER)
+        return None
+
+    # Requests.
+
+    def _infer(self, message: Infer, tensors: dict[str, Array], form: Form, now: float) -> Kind | None:
+        if message.id in self._live:
+            self._duplicate(message.id, form)
+            return None
+        try:
+            self._check_room()
+            arrays, kind = self._admit(message, tensors)
+            request = Request(kind, (message.id, form), arrays, self, self, now, now + _timeout_s(message))
+            self._enqueue(request)
+        except TidegateError as error:
+            self._refuse(message.id, form, error, message.model_name)
+            return None
+        self._live[message.id] = request
+        return kind
+
+    def _admit(self, message: Infer, tensors: dict[str, Array]) -> tuple[list[Array], Kind]:
+        worker = self._hub.engine.catalogue.find(message.model_name, message.model_version)
+        outputs = tuple([output.name for output in message.outputs]) if message.outputs else None
+        return worker.admission.check(tensors, outputs, message.priority)
+
+    def _infer_known(self, found: tuple[KnownHeader, int, int], payload: bytes, now: float) -> bool:
+        """Take a request whose like was admitted before; False if it must go the long way."""
+        known, id_, header_end = found
+        live = self._live
+        if id_ in live or len(live) >= self._most or self._hub.draining:
+            return False
+        arrays = known.tensors(payload, header_end)
+        if arrays is None:
+            return False
+        order, kind, timeout_s = known.context
+        if order is not None:
+            arrays = [arrays[index] for index in order]
+        request = Request(kind, (id_, Form.MSGPACK), arrays, self, self, now, now + timeout_s)
+        self._received["msgpack"] += 1
+        try:
+            self._enqueue(request)
+        except TidegateError as error:
+            self._refuse(id_, Form.MSGPACK, error, known.message.model_name)
+        else:
+            live[id_] = request
+        return True
+
+    def _learn(self, kind: Kind, payload: bytes, received: Received) -> None:
+        """Remember the header of a request that was admitted, if the next like it needs no look at its values."""
+        admission = kind.worker.admission
+        if admission.depends_on_values:
+            return
+        known = self._known.learn(payload, received.message, list(received.tensors.values()))
+        if known is not None:
+            order = [known.names.index(name) for name in admission.names]
+            known.context = (order if order != sorted(order) else None, kind, _timeout_s(received.message))
+
+    def _check_room(self) -> None:
+        if self._hub.draining:
+            self._hub.metrics.refused.add("draining")
+            raise ShuttingDown("the gateway is about to stop; not executed")
+        if len(self._live) >= self._most:
+            self._hub.metrics.refused.add("in_flight")
+            raise Overloaded(f"{self._most} requests of this connection are in flight, and no more may be; not executed")
+
+    def _cancel(self, message: Cancel) -> None:
+        request = self._live.get(message.id)
+        outcome = "too_late" if request is None else self._hub.engine.cancel(request)
+        self._hub.metrics.cancelled.add(outcome)
+
+    def finished(self, run: Run, answers: Sequence[Answer]) -> None:
+        """Send results (see ``Sink``)."""
+        good = 0
+        for request, start, stop in answers:
+            id_, form = request.tag
+            if self._live.pop(id_, None) is not request:
+                continue
+            try:
+                payload = self._written(id_, form, request, run, start, stop)
+            except TidegateError as error:
+                self._refuse(id_, form, error, run.model.name)
+            else:
+                good += 1
+                self._link.post(payload, text=form is Form.TEXT)
+        self._hub.metrics.model(run.model.name).requests.values["ok"] += good
+
+    def _written(self, id_: Id, form: Form, request: Request, run: Run, start: int, stop: int) -> bytes:
+        try:
+            payload = answer(id_, form, request, run, start, stop)
+        except TidegateError:
+            raise
+        except Exception:
+            _log.exception("a result of %s could not be written", run.model.name)
+            raise InternalError("the result could not be written; the gateway's log says why") from None
+        if len(payload) > self._hub.settings.outbound_bytes:
+            bound = self._hub.settings.outbound_bytes
+            raise TooLarge(f"the result takes {len(payload)} bytes, a client may have {bound} waiting")
+        return payload
+
+    def failed(self, request: Request, error: TidegateError) -> None:
+        """Send an error that ends a request (see ``Sink``)."""
+        id_, form = request.tag
+        if self._live.pop(id_, None) is request:
+            self._refuse(id_, form, error, request.kind.worker.model.name)
+
+    # Errors.
+
+    def _unreadable(self, error: CodecError, form: Form) -> None:
+        form = error.form or form
+        self._received[form.value] += 1
+        if error.id in self._live and error.id is not None:
+            # The id belongs to a request that runs undisturbed; this error must not look like its end.
+            self._duplicate(error.id, form)
+        else:
+            self._refuse(error.id, form, error, OTHER)
+
+    def _duplicate(self, id_: Id, form: Form) -> None:
+        error = DuplicateId(
+            f"id {id_!r} belongs to a request that has no answer yet", param="id", expected="an id that is free"
+        )
+        self._hub.metrics.model(OTHER).requests.add(error.code)
+        self._send(_error(None, error, duplicate_of=id_), form)
+
+    def _refuse(self, id_: Id | None, form: Form, error: TidegateError, model: str) -> None:
+        self._hub.metrics.model(model).requests.add(error.code)
+        self._send(_error(id_, error), form)
+
+    # Messages of the gateway itself.
+
+    def hello(self) -> None:
+        """Say who is here and what is allowed; the first message of a connection."""
+        settings = self._hub.settings
+        limits = AnnouncedLimits(
+            message_bytes=settings.message_bytes, text_bytes=settings.text_bytes, in_flight=settings.in_flight
+        )
+        hello = Hello(
+            protocol="tidegate.v1",
+            server=f"tidegate/{__version__}",
+            session=secrets.token_urlsafe(12),
+            keepalive_ms=round(1000 * settings.keepalive_s),
+            limits=limits,
+        )
+        self._send(hello, Form.TEXT)
+
+    def ping(self) -> None:
+        """Ask whether the client is there."""
+        self._send(Ping(), Form.TEXT)
+
+    def goaway(self, time_left_ms: int, reason: str) -> None:
+        """Announce the end of the connection."""
+        self._send(Goaway(time_left_ms=time_left_ms, reason=reason), Form.TEXT)
+
+    def close(self) -> None:
+        """Cancel everything that the client asked for; nothing is sent any more."""
+        self._closed = True
+        for request in tuple(self._live.values()):
+            self._hub.metrics.cancelled.add(self._hub.engine.cancel(request))
+
+    def _send(self, message: Message, form: Form) -> None:
+        if not self._closed:
+            self._link.post(encode(message, form), text=form is Form.TEXT)
+
+
+def _timeout_s(message: Infer) -> float:
+    return NO_DEADLINE if message.timeout_ms is None else message.timeout_ms / 1000
+
+
+def _error(id_: Id | None, error: TidegateError, *, duplicate_of: Id | None = None) -> Error:
+    outcome = error.outcome if isinstance(error, Cancelled) and error.outcome != "too_late" else None
+    return Error(
+        id=id_,
+        code=error.code,
+        message=error.message,
+        retryable=error.retryable,
+        retry_after_ms=error.retry_after_ms,
+        param=error.param,
+        expected=error.expected,
+        outcome=outcome,
+        duplicate_of=duplicate_of,
+    )

@@ -1,0 +1,34 @@
+"""What the scheduler needs of anything that can run a model; it knows no runtime and imports none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tidegate.results import Array
+
+
+class Backend(Protocol):
+    """Runs one loaded model. All methods may be called from any thread, ``run`` from several at once."""
+
+    def run(self, arrays: Sequence[Array], /) -> list[Array]:
+        """Run the model once.
+
+        Args:
+            arrays: one array per input, in the order of the model's signature. BF16 is a structured dtype
+                (``[("bf16", "<u2")]``), BYTES is an object array of ``bytes``; the caller has checked datatypes and shapes.
+
+        Returns:
+            One array per output, in the order of the signature and in the same conventions.
+
+        Raises:
+            InvalidInput: a BYTES element is not UTF-8 and the model takes text.
+            ModelFailed: the run failed; one line says how.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of the model once runs that have begun are done; later runs raise ``ModelFailed``. Idempotent."""
+        ...

@@ -1,0 +1,147 @@
+"""One run of a model: rows of several requests put together, and the outputs taken apart again.
+
+Knows nothing of queues, threads or the event loop. ``execute`` is what a compute slot calls, and it never raises.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tidegate.errors import InternalError, ModelFailed, TidegateError
+
+from .planner import still_wanted
+from .queue import rows_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tidegate.results import Array
+
+    from .model import Model
+    from .request import Piece, Request
+    from .worker import Worker
+
+_log = logging.getLogger("tidegate.models")
+
+
+class Run:
+    """The outputs of one run.
+
+    Attributes:
+        model: the model that ran.
+        size: rows in the batch.
+        outputs: whole outputs in the order of the signature; read only.
+        started: when it began, in seconds of the monotonic clock.
+        compute_s: seconds that it took.
+        context: a place for whoever takes the answers to keep what all of a run's answers share.
+    """
+
+    __slots__ = ("compute_s", "context", "model", "outputs", "size", "started")
+
+    def __init__(self, model: Model, size: int, outputs: Sequence[Array], started: float, compute_s: float) -> None:
+        self.model = model
+        self.size = size
+        self.outputs = outputs
+        self.started = started
+        self.compute_s = compute_s
+        self.context: Any = None
+
+    def rows(self, index: int, start: int, stop: int) -> Array:
+        """Return rows ``start`` to ``stop`` of one output, as a view; the whole output if it has no rows."""
+        output = self.outputs[index]
+        axis = self.model.outputs[index].batch_axis
+        if axis is None:
+            return output
+        if axis == 0:
+            return output[start:stop]
+        return output[(slice(None),) * axis + (slice(start, stop),)]
+
+
+class Batch:
+    """Pieces of requests that run together; all have one batch key."""
+
+    __slots__ = ("error", "pieces", "rows", "run", "worker")
+
+    def __init__(self, worker: Worker, pieces: list[Piece]) -> None:
+        self.worker = worker
+        self.pieces = pieces
+        self.rows = rows_of(pieces)
+        self.run: Run | None = None
+        self.error: TidegateError | None = None
+
+    def execute(self) -> None:
+        """Run on the calling thread; afterwards either ``run`` or ``error`` is set, unless nobody waits any more."""
+        if not still_wanted(self.pieces):
+            self.error = ModelFailed("every request of the batch was cancelled")
+            return
+        model = self.worker.model
+        started = time.monotonic()
+        try:
+            outputs = model.backend.run(self._assemble(model))
+            self._check(model, outputs)
+        except TidegateError as error:
+            self.error = error
+        except Exception:
+            _log.exception("running %s failed in an unexpected way", model.name)
+            self.error = InternalError(f"running {model.name} failed; the gateway's log says why")
+        else:
+            self.run = Run(model, self.rows, outputs, started, time.monotonic() - started)
+
+    def _assemble(self, model: Model) -> list[Array]:
+        if len(self.pieces) == 1:
+            request, start, stop = self.pieces[0]
+            if stop - start == request.rows:
+                return list(request.arrays)
+        return [self._join(index, spec.batch_axis) for index, spec in enumerate(model.inputs)]
+
+    def _join(self, index: int, axis: int | None) -> Array:
+        """Put one input's rows together; an input without a batch axis is equal in all requests of a batch."""
+        if axis is None:
+            return self.pieces[0][0].arrays[index]
+        parts = [_rows(request, index, axis, start, stop) for request, start, stop in self.pieces]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis)
+
+    def _check(self, model: Model, outputs: Sequence[Array]) -> None:
+        """Refuse outputs that do not have one row for each row that went in: they could not be told apart."""
+        if model.batching.verdict == "none":
+            return
+        for spec, output in zip(model.outputs, outputs, strict=True):
+            axis = spec.batch_axis
+            if axis is not None and (output.ndim <= axis or output.shape[axis] != self.rows):
+                raise ModelFailed(f"output {spec.name!r} has shape {list(output.shape)} for {self.rows} rows on axis {axis}")
+
+
+def _rows(request: Request, index: int, axis: int, start: int, stop: int) -> Array:
+    array = request.arrays[index]
+    if stop - start == request.rows:
+        return array
+    return array[(slice(None),) * axis + (slice(start, stop),)]
+
+
+def merge(request: Request) -> tuple[Run, int, int]:
+    """Put the parts of a split request together, in order: one run whose rows are all of the request's."""
+    assert request.parts is not None
+    parts = [request.parts[start] for start in sorted(request.parts)]
+    if len(parts) == 1:
+        return parts[0]
+    first = parts[0][0]
+    outputs = [_joined_output(index, spec.batch_axis, parts) for index, spec in enumerate(first.model.outputs)]
+    runs = [run for run, _, _ in parts]
+    merged = Run(
+        first.model,
+        max(run.size for run in runs),
+        outputs,
+        min(run.started for run in runs),
+        sum(run.compute_s for run in runs),
+    )
+    return merged, 0, request.rows
+
+
+def _joined_output(index: int, axis: int | None, parts: Sequence[tuple[Run, int, int]]) -> Array:
+    if axis is None:
+        return parts[0][0].outputs[index]
+    return np.concatenate([run.rows(index, start, stop) for run, start, stop in parts], axis)

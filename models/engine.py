@@ -1,0 +1,210 @@
+"""``Engine``: the models of a folder, served in this process. Its face is the same as the client's, without a socket.
+
+Knows how models are loaded and handed to the scheduler; knows nothing of WebSocket, messages or who asks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from tidegate.coerce import coerce
+from tidegate.errors import CancelOutcome, ModelUnavailable
+
+from .catalogue import Catalogue
+from .loader import load
+from .model import Model
+from .repository import BadSource, ModelSource, bundled, scan
+from .request import NO_DEADLINE, Request
+from .scheduler import Observer, Scheduler
+from .task import InferenceTask
+from .worker import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from tidegate.results import Result
+
+MiB = 1024 * 1024
+
+
+class Engine:
+    """Models of a folder, run concurrently and in batches::
+
+        async with tidegate.Engine("models/") as engine:
+            out = await engine.infer("digits", image=x)
+
+    Args:
+        folder: folder with ``.onnx`` files or model folders; None for the bundled models.
+        compute_slots: how many threads compute at once; None for one per core that this process may use.
+        queue_requests: most requests that wait for one model; more are refused as ``overloaded``.
+        queue_bytes: most bytes of input tensors that wait or run in the whole process; more are refused.
+        observer: told of every run.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str] | None = None,
+        *,
+        compute_slots: int | None = None,
+        queue_requests: int = 8192,
+        queue_bytes: int = 1024 * MiB,
+        observer: Observer | None = None,
+    ) -> None:
+        self.compute_slots = compute_slots or len(os.sched_getaffinity(0))
+        self._folder = None if folder is None else Path(folder)
+        self._queue_requests = queue_requests
+        self._queue_bytes = queue_bytes
+        self._observer = observer
+        self._numbers = itertools.count(1)
+        self._catalogue = Catalogue((), ())
+        self._scheduler: Scheduler | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def start(self) -> None:
+        """Load every model, in a thread of its own, then serve.
+
+        Raises:
+            ModelUnavailable: no model could be loaded; the message names each with its reason.
+        """
+        models, bad = await _load_all(self._folder)
+        if not models:
+            raise ModelUnavailable(_nothing_to_serve(self._folder, bad))
+        self._catalogue = Catalogue([Worker(model) for model in models], bad)
+        self._scheduler = Scheduler(
+            self._catalogue,
+            slots=self.compute_slots,
+            queue_requests=self._queue_requests,
+            queue_bytes=self._queue_bytes,
+            observer=self._observer,
+        )
+
+    async def aclose(self, grace_s: float = 10.0) -> None:
+        """End: what is queued is refused as ``shutting_down``, what runs has ``grace_s`` seconds to finish."""
+        if self._scheduler is not None:
+            await self._scheduler.aclose(grace_s)
+
+    def models(self) -> list[dict[str, Any]]:
+        """Describe every model as JSON-able data: signature, whether it is batched and why, or its error."""
+        return self._catalogue.describe()
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The models, for whoever needs more than their description."""
+        return self._catalogue
+
+    def busy_s(self) -> float:
+        """Return the seconds that all compute slots together have been busy."""
+        return self._scheduler.slots.busy_s() if self._scheduler else 0.0
+
+    async def infer(
+        self,
+        model: str,
+        inputs: Mapping[str, Any] | None = None,
+        /,
+        *,
+        version: str | None = None,
+        outputs: Sequence[str] | None = None,
+        timeout: float | None = None,
+        priority: int | None = None,
+        **tensors: Any,
+    ) -> Result:
+        """Run a model and wait for its outputs.
+
+        Args:
+            model: its name.
+            inputs: tensors by name, where names are no identifiers or collide with an argument here.
+            version: which version; None for the newest.
+            outputs: names of the outputs that are wanted; None for all.
+            timeout: seconds after which the answer is no longer wanted.
+            priority: larger is served first; 0 if not given.
+            **tensors: tensors by name: arrays, numbers or nested lists.
+
+        Raises:
+            TidegateError: any of its children; see ``tidegate.errors``.
+
+        Cancellation: cancelling the awaiting task cancels the inference.
+        """
+        return await self.submit(model, inputs, version=version, outputs=outputs, timeout=timeout, priority=priority, **tensors)
+
+    def submit(
+        self,
+        model: str,
+        inputs: Mapping[str, Any] | None = None,
+        /,
+        *,
+        version: str | None = None,
+        outputs: Sequence[str] | None = None,
+        timeout: float | None = None,
+        priority: int | None = None,
+        **tensors: Any,
+    ) -> InferenceTask:
+        """Start an inference and return at once. Takes what ``infer`` takes, and raises what can be known at once."""
+        worker = self._catalogue.find(model, version)
+        given = {**(inputs or {}), **tensors}
+        datatypes = {spec.name: spec.datatype for spec in worker.model.inputs}
+        arrays, kind = worker.admission.check(
+            {name: coerce(value, datatypes.get(name)) for name, value in given.items()},
+            None if outputs is None else tuple(outputs),
+            priority or 0,
+        )
+        now = time.monotonic()
+        deadline = NO_DEADLINE if timeout is None else now + timeout
+        task = InferenceTask(next(self._numbers), model, self.cancel)
+        request = Request(kind, task.id, arrays, task, self, now, deadline)
+        task.started(request)
+        self.enqueue(request)
+        return task
+
+    @property
+    def enqueue(self) -> Callable[[Request], None]:
+        """What queues a request whose kind came from ``worker.admission``; its sink is told of the answer.
+
+        This is the synchronous way in, for the gateway. The arrays must not change while the request lives.
+
+        Raises:
+            ModelUnavailable: the engine was never started. What is returned raises Overloaded if a bound was reached,
+                and ShuttingDown when the engine is closing.
+        """
+        if self._scheduler is None:
+            raise ModelUnavailable("the engine has not been started: use 'async with Engine(…)'")
+        return self._scheduler.add
+
+    def cancel(self, request: Request) -> CancelOutcome:
+        """Cancel a request; see ``InferenceTask.cancel`` for what the outcome means."""
+        return self._scheduler.cancel(request) if self._scheduler else "too_late"
+
+
+def _nothing_to_serve(folder: Path | None, bad: Sequence[BadSource]) -> str:
+    where = "the bundled models" if folder is None else str(folder)
+    if not bad:
+        return f"no model to serve in {where}: it holds no .onnx file and no folder with a model.onnx"
+    return f"no model in {where} could be loaded: " + "; ".join(f"{source.name}: {source.error}" for source in bad)
+
+
+async def _load_all(folder: Path | None) -> tuple[list[Model], list[BadSource]]:
+    """Find and load the models, one after the other, off the event loop."""
+    loop = asyncio.get_running_loop()
+    with ThreadPoolExecutor(1, thread_name_prefix="tidegate-load") as loader:
+        found = await loop.run_in_executor(loader, bundled if folder is None else lambda: scan(folder))
+        loaded = [await loop.run_in_executor(loader, _load_one, source) for source in found.sources]
+    models = [result for result in loaded if isinstance(result, Model)]
+    return models, [*found.bad, *[result for result in loaded if isinstance(result, BadSource)]]
+
+
+def _load_one(source: ModelSource) -> Model | BadSource:
+    try:
+        return load(source)
+    except ModelUnavailable as error:
+        return BadSource(source.name, error.message)

@@ -1,0 +1,126 @@
+"""A request as the engine sees it: tensors, rows, a time limit, and somebody who waits for the answer.
+
+Knows nothing of queues, batches or sockets. A request is a cursor over its own rows, so a large one is simply served
+in several pieces and put together again in order.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+    from tidegate.errors import TidegateError
+    from tidegate.results import Array
+
+    from .batch import Run
+    from .worker import Worker
+
+NO_DEADLINE = float("inf")
+
+
+class Status(IntEnum):
+    """Where a request is: it moves only downwards in this list."""
+
+    QUEUED = 0
+    RUNNING = 1
+    DONE = 2
+
+
+QUEUED, RUNNING, DONE = Status  # looking a member up in its class costs more than all else that is done with it
+
+
+class Sink(Protocol):
+    """Who waits for requests. Each request is handed to one of the two methods, once, on the event loop."""
+
+    def finished(self, run: Run, answers: Sequence[Answer]) -> None:
+        """Take the answers to all requests of this sink that one run has finished."""
+
+    def failed(self, request: Request, error: TidegateError) -> None:
+        """Take the error that ends a request."""
+
+
+class Kind:
+    """What all requests have in common that look the same; made once for many of them.
+
+    Attributes:
+        worker: who serves them.
+        key: only requests with equal keys may share a batch.
+        rows: how many rows each holds; 1 for a model that is not batched.
+        nbytes: bytes of each one's tensors.
+        outputs: indices of the outputs that are wanted; None for all.
+        priority: larger is served first.
+    """
+
+    __slots__ = ("key", "nbytes", "outputs", "priority", "rows", "worker")
+
+    def __init__(
+        self,
+        worker: Worker,
+        key: Hashable,
+        rows: int = 1,
+        *,
+        nbytes: int = 0,
+        outputs: tuple[int, ...] | None = None,
+        priority: int = 0,
+    ) -> None:
+        self.worker = worker
+        self.key = key
+        self.rows = rows
+        self.nbytes = nbytes
+        self.outputs = outputs
+        self.priority = priority
+
+
+class Request:
+    """One inference that was admitted.
+
+    Attributes:
+        kind: what it has in common with others of its shape.
+        tag: the caller's own name for it; the engine never looks at it.
+        arrays: the inputs in the order of the model's signature.
+        sink: who waits for the answer.
+        client: whose turn it uses; clients take turns.
+        arrival: when it came, in seconds of the monotonic clock.
+        deadline: when its answer is no longer wanted, or ``NO_DEADLINE``.
+        rows: how many rows it holds.
+        taken: rows that were already given to batches.
+        status: where it is.
+        parts: answers of a request that was split, by first row: the run and the rows of it.
+    """
+
+    __slots__ = ("arrays", "arrival", "client", "deadline", "kind", "parts", "rows", "sink", "status", "tag", "taken")
+
+    def __init__(
+        self,
+        kind: Kind,
+        tag: Any,
+        arrays: Sequence[Array],
+        sink: Sink,
+        client: Hashable,
+        arrival: float,
+        deadline: float = NO_DEADLINE,
+    ) -> None:
+        self.kind = kind
+        self.tag = tag
+        self.arrays = arrays
+        self.sink = sink
+        self.client = client
+        self.arrival = arrival
+        self.deadline = deadline
+        self.rows = kind.rows
+        self.taken = 0
+        self.status = QUEUED
+        self.parts: dict[int, tuple[Run, int, int]] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Request {self.tag!r} rows={self.taken}/{self.rows} {self.status.name.lower()}>"
+
+
+Piece = tuple[Request, int, int]
+"""Rows ``start`` to ``stop`` of a request, as they are placed in a batch."""
+
+Answer = tuple[Request, int, int]
+"""A request, and rows ``start`` to ``stop`` of a run's outputs that are its answer."""

@@ -1,0 +1,227 @@
+"""The shell around the workers: it asks the clock, hands batches to the compute slots and answers whoever waits.
+
+All decisions are made by the pure objects (worker, dispatcher, deadlines); everything here runs on the event loop and
+awaits nothing. Bounds: requests per model and bytes in the process; at the bound a request is refused as ``overloaded``.
+Every request that was admitted gets exactly one answer, whatever happens: the only way out is ``_end``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from tidegate.errors import Cancelled, CancelOutcome, DeadlineExceeded, InternalError, Overloaded, ShuttingDown, TidegateError
+
+from .batch import Batch, Run, merge
+from .deadlines import Deadlines
+from .dispatcher import Dispatcher
+from .request import DONE, NO_DEADLINE, RUNNING, Answer, Request, Sink
+from .slots import ComputeSlots
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .worker import Worker
+
+_log = logging.getLogger("tidegate.models")
+
+
+class Observer(Protocol):
+    """Whoever counts. Called on the event loop; must be quick."""
+
+    def ran(self, batch: Batch, run: Run) -> None:
+        """A batch has run."""
+
+
+class Scheduler:
+    """Requests in, answers out."""
+
+    def __init__(
+        self, workers: Iterable[Worker], *, slots: int, queue_requests: int, queue_bytes: int, observer: Observer | None
+    ) -> None:
+        self._workers = tuple(workers)
+        self._loop = asyncio.get_running_loop()
+        self._dispatcher = Dispatcher(slots)
+        self._deadlines = Deadlines()
+        self._queue_requests = queue_requests
+        self._queue_bytes = queue_bytes
+        self._nbytes = 0
+        self._observer = observer
+        self._due: asyncio.Handle | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = float("inf")
+        self._closing = False
+        self._idle = asyncio.Event()
+        self._at_slots: set[Batch] = set()
+        self.slots: ComputeSlots[Batch] = ComputeSlots(slots, self._loop, self._done)
+
+    # Requests come in.
+
+    def add(self, request: Request) -> None:
+        """Queue a request that was admitted.
+
+        Raises:
+            Overloaded: the model's queue or the process's share of memory is full; the request is not kept.
+            ShuttingDown: the scheduler is closing.
+        """
+        kind = request.kind
+        worker = kind.worker
+        if self._closing:
+            raise ShuttingDown("the gateway is shutting down")
+        if worker.queue.requests >= self._queue_requests:
+            raise self._overloaded(worker, f"{worker.queue.requests} requests wait for model {worker.model.name!r}")
+        if self._nbytes + kind.nbytes > self._queue_bytes:
+            raise self._overloaded(worker, f"{self._nbytes} bytes of tensors wait or run, {self._queue_bytes} may")
+        self._nbytes += kind.nbytes
+        worker.queue.push(request)
+        if request.deadline != NO_DEADLINE:
+            self._deadlines.add(request)
+        self._dispatcher.wake(worker)
+        if self._due is None:
+            # Not at once: what else came in this turn of the loop joins the same batch.
+            self._due = self._loop.call_soon(self._dispatch)
+
+    def cancel(self, request: Request) -> CancelOutcome:
+        """Cancel a request; its sink is told at once, unless it has its answer already."""
+        if request.status is DONE:
+            return "too_late"
+        outcome: CancelOutcome = "dropped" if request.taken else "removed"
+        self._fail(request, Cancelled(f"cancelled: {outcome}", outcome=outcome))
+        return outcome
+
+    def _overloaded(self, worker: Worker, why: str) -> Overloaded:
+        rate = worker.costs.best_rate()
+        wait_ms = int(1000 * worker.queue.rows / rate) + 1 if rate else None
+        return Overloaded(f"{why}; not executed, send it again later", retry_after_ms=wait_ms)
+
+    # Batches go out.
+
+    def _dispatch(self) -> None:
+        self._due = None
+        now = time.monotonic()
+        for request in self._deadlines.expired(now):
+            self._fail(request, DeadlineExceeded(f"no answer within {_ms(request.deadline - request.arrival)} ms"))
+        while (batch := self._dispatcher.next(now)) is not None:
+            for request, _, _ in batch.pieces:
+                request.status = RUNNING
+            self._at_slots.add(batch)
+            self.slots.submit(batch)
+        self._set_timer(now)
+
+    def _set_timer(self, now: float) -> None:
+        """Keep one timer, at the earliest time at which something has to be decided without a message or a result."""
+        checks = [at for at in (self._deadlines.next_check(), self._dispatcher.next_check()) if at is not None and at > now]
+        at = min(checks, default=None)
+        if at is None or (self._timer is not None and now < self._timer_at <= at):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = at
+        self._timer = self._loop.call_later(at - now + 0.001, self._timer_fired)
+
+    def _timer_fired(self) -> None:
+        self._timer = None
+        self._dispatch()
+
+    # Batches come back.
+
+    def _done(self, batch: Batch) -> None:
+        self._at_slots.discard(batch)
+        self._dispatcher.release(batch)
+        final = batch.worker.settle(batch)
+        if batch.worker.has_work():
+            self._dispatcher.wake(batch.worker)
+        self._dispatch()  # the slot computes again before anybody is answered
+        if batch.run is not None:
+            self._answer(batch, batch.run)
+        error = batch.error or InternalError("the batch ended without a result")
+        for request in final:
+            self._fail(request, error)
+        if self._closing and not self._at_slots:
+            self._idle.set()
+
+    def _answer(self, batch: Batch, run: Run) -> None:
+        if self._observer is not None:
+            self._observer.ran(batch, run)
+        by_sink: dict[Sink, list[Answer]] = {}
+        row = 0
+        for request, start, stop in batch.pieces:
+            first, row = row, row + stop - start
+            if request.status is DONE:
+                continue
+            if row - first < request.rows:
+                self._gather(request, start, run, first, row)
+                continue
+            self._leave(request)
+            answers = by_sink.get(request.sink)
+            if answers is None:
+                by_sink[request.sink] = [(request, first, row)]
+            else:
+                answers.append((request, first, row))
+        for sink, answers in by_sink.items():
+            self._hand_over(sink, run, answers)
+
+    def _gather(self, request: Request, at: int, run: Run, start: int, stop: int) -> None:
+        """Keep one part of a request that was split; answer when all of it is here."""
+        if request.parts is None:
+            request.parts = {}
+        request.parts[at] = (run, start, stop)
+        if sum(b - a for _, a, b in request.parts.values()) == request.rows:
+            whole, first, last = merge(request)
+            self._leave(request)
+            self._hand_over(request.sink, whole, [(request, first, last)])
+
+    def _hand_over(self, sink: Sink, run: Run, answers: list[Answer]) -> None:
+        try:
+            sink.finished(run, answers)
+        except Exception:
+            _log.exception("results could not be handed over")
+
+    def _fail(self, request: Request, error: TidegateError) -> None:
+        if request.status is DONE:
+            return
+        if request.taken < request.rows:
+            request.kind.worker.queue.remove(request)
+        self._leave(request)
+        try:
+            request.sink.failed(request, error)
+        except Exception:
+            _log.exception("an error could not be handed over")
+
+    def _leave(self, request: Request) -> None:
+        request.status = DONE
+        request.parts = None
+        self._nbytes -= request.kind.nbytes
+        if request.deadline != NO_DEADLINE:
+            self._deadlines.discard(request)
+
+    # The end.
+
+    async def aclose(self, grace_s: float = 10.0) -> None:
+        """Refuse what is queued, let what runs come to its end for at most ``grace_s`` seconds, stop the threads."""
+        self._closing = True
+        self._refuse_waiting()
+        if self._at_slots:
+            try:
+                async with asyncio.timeout(grace_s):
+                    await self._idle.wait()
+            except TimeoutError:
+                _log.warning("%d runs did not end within %g s", len(self._at_slots), grace_s)
+        self._refuse_waiting()
+        for batch in self._at_slots:
+            for request, _, _ in batch.pieces:
+                self._fail(request, ShuttingDown("the gateway is shutting down"))
+        if self._timer is not None:
+            self._timer.cancel()
+        self.slots.stop()
+
+    def _refuse_waiting(self) -> None:
+        for worker in self._workers:
+            for request in worker.waiting():
+                self._fail(request, ShuttingDown("the gateway is shutting down; not executed"))
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:.0f}"

@@ -1,0 +1,85 @@
+"""Compute slots: the threads in which models run, and nowhere else. Knows nothing of models or queues.
+
+The number of threads bounds how many runs go on at once; whoever submits keeps count, so the queue in front of them
+holds at most as many jobs as were submitted. onnxruntime releases the interpreter lock while it runs, so the slots
+really compute side by side, and beside the event loop.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+    from collections.abc import Callable
+
+
+class Job(Protocol):
+    """Something to compute."""
+
+    def execute(self) -> None:
+        """Compute on the calling thread; never raises."""
+
+
+JobT = TypeVar("JobT", bound=Job)
+
+
+class ComputeSlots(Generic[JobT]):
+    """A fixed number of compute threads, named ``tidegate-slot-N``."""
+
+    def __init__(self, count: int, loop: AbstractEventLoop, done: Callable[[JobT], None]) -> None:
+        """Start the threads; ``done`` is called on the loop with each job once it was executed."""
+        self.count = count
+        self._loop = loop
+        self._done = done
+        self._jobs: SimpleQueue[JobT | None] = SimpleQueue()
+        self._busy_s = [0.0] * count
+        self._since: list[float | None] = [None] * count
+        self._threads = [
+            threading.Thread(target=self._work, args=(index,), name=f"tidegate-slot-{index}", daemon=True)
+            for index in range(count)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, job: JobT) -> None:
+        """Let the next free thread execute a job; returns at once."""
+        self._jobs.put(job)
+
+    def busy_s(self) -> float:
+        """Return the seconds that all slots together have computed, runs that still go on included."""
+        now = time.monotonic()
+        return sum(self._busy_s) + sum(now - since for since in list(self._since) if since is not None)
+
+    def stop(self) -> None:
+        """Tell the threads to end after the jobs that were submitted; returns at once."""
+        for _ in self._threads:
+            self._jobs.put(None)
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the threads to end (blocking: not for the event loop); tell whether all did."""
+        until = time.monotonic() + timeout_s
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _work(self, index: int) -> None:
+        _name_thread(threading.current_thread().name)
+        while (job := self._jobs.get()) is not None:
+            self._since[index] = started = time.monotonic()
+            job.execute()
+            self._since[index] = None
+            self._busy_s[index] += time.monotonic() - started
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                self._loop.call_soon_threadsafe(self._done, job)
+
+
+def _name_thread(name: str) -> None:
+    """Give the thread its name in the operating system too, where top and perf show it (Python does so from 3.14)."""
+    with suppress(OSError):
+        Path(f"/proc/self/task/{threading.get_native_id()}/comm").write_text(name, encoding="ascii")

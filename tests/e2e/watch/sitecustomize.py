@@ -1,0 +1,36 @@
+"""Loaded by Python itself when this folder is on its path: blocking calls on an event loop's thread raise, and are told on stderr.
+
+Whoever starts a process with it looks for ``READY`` and ``FOUND`` in its log (see ``server_process``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+import traceback
+
+from blockbuster import BlockBuster, BlockingError
+
+READY = "blocking calls are detected"
+FOUND = "BLOCKING CALL"
+
+
+async def _prove() -> None:
+    try:
+        time.sleep(0)
+    except BlockingError:
+        print(READY, file=sys.stderr, flush=True)
+
+
+def _tell(self: BlockingError, function: str) -> None:
+    # Told here, since whoever called may swallow the error.
+    print(f"{FOUND} {function}", *traceback.format_stack()[:-2], file=sys.stderr, flush=True)
+    Exception.__init__(self, f"{FOUND} {function}")
+
+
+_detector = BlockBuster()
+_detector.functions["threading.Lock.acquire"].can_block_in("concurrent/futures/thread.py", "shutdown")
+_detector.activate()
+asyncio.run(_prove())
+BlockingError.__init__ = _tell
