@@ -32,10 +32,7 @@ DRAIN_TIMEOUT_S = 20.0
 
 @dataclass(slots=True)
 class Window:
-    """What was measured in one window; rates per second, shares of one core.
-
-    ``other`` is the share of the whole machine that neither server nor load used, ``steal`` what the hypervisor took.
-    """
+    """What was measured in one window; rates per second, shares of one core."""
 
     rate: float
     p50_us: float
@@ -44,8 +41,7 @@ class Window:
     loop_share: float
     threads_share: float
     load_share: float
-    steal: float
-    other: float
+    noise: proc.Noise
     checked: wire.Checked
     failures: list[str]
 
@@ -78,7 +74,6 @@ def summarise(recorder: Recorder, first: Snapshot, last: Snapshot, watched: int,
     wall = last.wall - first.wall
     threads = {tid: cpu - first.threads.get(tid, 0.0) for tid, cpu in last.threads.items()}
     server, loop, own = sum(threads.values()), threads.get(watched, 0.0), last.own - first.own
-    machine = last.machine.since(first.machine)
     latencies = recorder.latencies[first.answers : last.answers]
     return Window(
         rate=answers / wall,
@@ -88,8 +83,7 @@ def summarise(recorder: Recorder, first: Snapshot, last: Snapshot, watched: int,
         loop_share=loop / wall,
         threads_share=(server - loop) / wall,
         load_share=own / wall,
-        steal=ratio(machine.steal, machine.total),
-        other=max(0.0, ratio(machine.busy - server - own, machine.total)),
+        noise=proc.Noise.between(first.machine, last.machine, server + own),
         checked=checked,
         failures=recorder.failures[: wire.EXAMPLES],
     )

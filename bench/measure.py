@@ -9,19 +9,20 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from . import wire
+from . import proc, wire
 from .load import Window
 from .models import write_all
 from .servers import ROOT, Server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 MARGIN_S = 60.0
 """Time that a window's process may take beyond the window: start-up, the last answers, the checking."""
 NOISY = 0.05
+FEWEST_CALM = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +30,14 @@ class Plan:
     """How long and how often is measured; times in seconds."""
 
     rounds: int = 5
+    most_rounds: int = 8
     warm_up_s: float = 0.5
     window_s: float = 2.0
     raw_s: float = 0.4
     peers: bool = True
 
 
-QUICK = Plan(rounds=3, warm_up_s=0.2, window_s=0.6, raw_s=0.15, peers=False)
+QUICK = Plan(rounds=3, most_rounds=4, warm_up_s=0.2, window_s=0.6, raw_s=0.15, peers=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ def load(
     }
     flat = [part for name, value in options.items() for part in (f"--{name}", value)]
     found = _last_line("load", server.url, *flat, limit_s=plan.warm_up_s + plan.window_s + MARGIN_S)
-    window = Window(**{**found, "checked": wire.Checked(**found["checked"])})
+    window = Window(**{**found, "checked": wire.Checked(**found["checked"]), "noise": proc.Noise(**found["noise"])})
     if not window.sound:
         reasons = window.failures + window.checked.examples
         wrong = f"{window.checked.wrong} of {window.checked.answers} answers wrong: {'; '.join(reasons)}"
@@ -118,17 +120,47 @@ class Raw:
 
     rows: dict[int, float]
     single_us: float
+    noise: proc.Noise
 
 
 def raw(space: Workspace, plan: Plan, *, model: str, core: int, batch_sizes: tuple[int, ...]) -> Raw:
     """Measure onnxruntime in a process of its own on ``core``."""
     arguments = (space.models / f"{model}.onnx", "--core", core, "--seconds", plan.raw_s, "--batch-sizes", *batch_sizes)
     found = _last_line("raw", *arguments, limit_s=plan.raw_s * (len(batch_sizes) + 1) + MARGIN_S)
-    return Raw({int(size): rate for size, rate in found["rows_s"].items()}, found["single_p50_us"])
+    rows = {int(size): rate for size, rate in found["rows"].items()}
+    return Raw(rows, found["single_us"], proc.Noise(**found["noise"]))
 
 
-def noise(*windows: Window) -> str:
-    """Return a mark for a round that something else disturbed: worst share of steal and of other programs, in percent."""
-    steal, other = max(w.steal for w in windows), max(w.other for w in windows)
-    mark = " !" if steal + other > NOISY else ""
-    return f"{steal:.0%}/{other:.0%}{mark}"
+class Round(Protocol):
+    """One turn of everything that a row compares."""
+
+    @property
+    def parts(self) -> Sequence[Window | Raw]:
+        """All that was measured in it."""
+
+
+RoundT = TypeVar("RoundT", bound=Round)
+
+
+def noise(part: Round) -> str:
+    """Return the worst shares of a round that were stolen and used by other programs; "!" marks a disturbed round."""
+    steal, other = (max(getattr(p.noise, name) for p in part.parts) for name in ("steal", "other"))
+    return f"{steal:.0%}/{other:.0%}{'' if _calm(part) else ' !'}"
+
+
+def _calm(part: Round) -> bool:
+    return all(p.noise.steal + p.noise.other <= NOISY for p in part.parts)
+
+
+def repeat(name: str, plan: Plan, once: Callable[[], RoundT]) -> list[RoundT]:
+    """Run rounds until enough were calm; give only those, or all when hardly any was.
+
+    Whoever shares the machine disturbs the one side of a ratio and not the other: such a round says nothing.
+    """
+    rounds: list[RoundT] = []
+    while sum(map(_calm, rounds)) < plan.rounds and len(rounds) < plan.most_rounds:
+        rounds.append(once())
+    calm = [part for part in rounds if _calm(part)]
+    kept = calm if len(calm) >= FEWEST_CALM else rounds
+    print(f"{name}: {len(rounds)} rounds, {len(calm)} of them calm; {len(kept)} are shown and count.", flush=True)
+    return kept

@@ -46,6 +46,21 @@ class MachineTimes:
         return MachineTimes(self.busy - earlier.busy, self.steal - earlier.steal, self.total - earlier.total)
 
 
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Shares of the machine's time: what the hypervisor took, and what programs used that are not part of the measurement."""
+
+    steal: float
+    other: float
+
+    @classmethod
+    def between(cls, first: MachineTimes, last: MachineTimes, own_s: float) -> Noise:
+        """Return the noise between two moments, in which what is measured used ``own_s`` seconds of processor time."""
+        passed = last.since(first)
+        total = passed.total or 1.0
+        return cls(passed.steal / total, max(0.0, (passed.busy - own_s) / total))
+
+
 def machine_times() -> MachineTimes:
     """Return the machine's times; ``busy`` includes interrupts and leaves out idle, iowait and steal."""
     with Path("/proc/stat").open() as file:

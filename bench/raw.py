@@ -9,11 +9,13 @@ import argparse
 import json
 import os
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import proc
 from .stats import quantile
 
 if TYPE_CHECKING:
@@ -67,9 +69,11 @@ def main() -> None:
     os.sched_setaffinity(0, {options.core})
     run = session(options.model)
     columns = run.get_inputs()[0].shape[1]
+    before, own_s = proc.machine_times(), time.process_time()
     rates = rows_per_second(run, columns, options.batch_sizes, options.seconds)
     single = run_times(run, np.ones((1, columns), np.float32), options.seconds)
-    print(json.dumps({"rows_s": rates, "single_p50_us": quantile(single, 0.5) * 1e6}))
+    noise = proc.Noise.between(before, proc.machine_times(), time.process_time() - own_s)
+    print(json.dumps({"rows": rates, "single_us": quantile(single, 0.5) * 1e6, "noise": asdict(noise)}))
 
 
 if __name__ == "__main__":

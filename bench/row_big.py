@@ -35,6 +35,11 @@ class Round:
     naive: Window | None
     lag_ms: float
 
+    @property
+    def parts(self) -> list[Window | Raw]:
+        """All that was measured."""
+        return [self.raw, self.gateway, *([self.naive] if self.naive else [])]
+
 
 def best_size(rounds: list[Round]) -> int:
     """Return onnxruntime's best batch size, chosen over all rounds: a round's own maximum would also collect its luck."""
@@ -56,10 +61,14 @@ def run(space: Workspace, plan: Plan, cores: tuple[int, int]) -> list[Verdict]:
         naive = stack.enter_context(servers.naive(space.models)) if plan.peers else None
         gateway = stack.enter_context(servers.gateway(space.only(BIG.name), options=ONE_SLOT))
         give_slot_a_core(gateway, compute_core, loop_core)
-        rounds = [_round(space, plan, cores, gateway, naive) for _ in range(plan.rounds)]
+        print(
+            f"\n## Big model, {CONNECTIONS} connections x {IN_FLIGHT} in flight, compute slot on core {compute_core},"
+            f" loop and load on core {loop_core}\n"
+        )
+        rounds = measure.repeat(BIG.name, plan, lambda: _round(space, plan, cores, gateway, naive))
     size = best_size(rounds)
     ratios = [ratio(r.gateway.rate, r.raw.rows[size]) for r in rounds]
-    _report(rounds, ratios, size, cores)
+    _report(rounds, ratios, size)
     return [Verdict("big: rows/s / onnxruntime's best batched rows/s", median(ratios), 0.95, True)]
 
 
@@ -78,11 +87,7 @@ def _round(
     return Round(raw, served, window(naive, "naive") if naive else None, lag)
 
 
-def _report(rounds: list[Round], ratios: list[float], size: int, cores: tuple[int, int]) -> None:
-    print(
-        f"\n## Big model, {CONNECTIONS} connections x {IN_FLIGHT} in flight, compute slot on core {cores[0]},"
-        f" loop and load on core {cores[1]}\n"
-    )
+def _report(rounds: list[Round], ratios: list[float], size: int) -> None:
     heads = ["", f"raw rows/s in {size}s", "gateway rows/s", "ratio", "mean batch"]
     heads += ["compute %", "loop %", "load %", "p50 ms", "steal/other"]
     lines = [
@@ -96,11 +101,11 @@ def _report(rounds: list[Round], ratios: list[float], size: int, cores: tuple[in
             r.gateway.loop_share * 100,
             r.gateway.load_share * 100,
             r.gateway.p50_us / 1000,
-            measure.noise(r.gateway),
+            measure.noise(r),
         )
         for i, (r, share) in enumerate(zip(rounds, ratios, strict=True), 1)
     ]
-    print(table(heads, lines))
+    print("\n" + table(heads, lines))
     exact = median([r.gateway.checked.exact_share for r in rounds])
     print(f"\nbit-equal to a run alone: {exact:.1%}; loop lag p99 {median([r.lag_ms for r in rounds]):.1f} ms", end="")
     naive = [r.naive.rate for r in rounds if r.naive]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -26,6 +27,11 @@ class Round:
     gateway: Window
 
     @property
+    def parts(self) -> list[Window | Raw]:
+        """All that was measured."""
+        return [self.raw, self.echo, self.gateway]
+
+    @property
     def ratio(self) -> float:
         """How much longer than the sum of both limits."""
         return ratio(self.gateway.p50_us, self.raw.single_us + self.echo.p50_us)
@@ -34,19 +40,22 @@ class Round:
 def run(space: Workspace, plan: Plan, cores: tuple[int, int]) -> list[Verdict]:
     """Measure and print the row: all models, server on one core, client on the other."""
     server_core, load_core = cores
-    rounds: dict[str, list[Round]] = {name: [] for name in SHAPES}
+    # Thousands of round trips fit into half a window.
+    plan = dataclasses.replace(plan, window_s=plan.window_s / 2)
+    print(f"\n## One request in flight, server on core {server_core}, client on core {load_core}; p50 in us\n")
     with contextlib.ExitStack() as stack:
         echo = stack.enter_context(servers.echo("asyncio", [server_core]))
         gateway = stack.enter_context(servers.gateway(space.models, [server_core]))
-        for _ in range(plan.rounds):
-            for name, found in rounds.items():
-                raw = measure.raw(space, plan, model=name, core=server_core, batch_sizes=())
-                one = functools.partial(measure.load, space=space, plan=plan, model=name, core=load_core)
-                bare = one(echo, speak="echo", connections=1, in_flight=1)
-                found.append(Round(raw, bare, one(gateway, connections=1, in_flight=1)))
-    print(f"\n## One request in flight, server on core {server_core}, client on core {load_core}; p50 in us\n")
+
+        def once(name: str) -> Round:
+            raw = measure.raw(space, plan, model=name, core=server_core, batch_sizes=())
+            one = functools.partial(measure.load, space=space, plan=plan, model=name, core=load_core)
+            bare = one(echo, speak="echo", connections=1, in_flight=1)
+            return Round(raw, bare, one(gateway, connections=1, in_flight=1))
+
+        rounds = {name: measure.repeat(name, plan, functools.partial(once, name)) for name in SHAPES}
     heads = ["model", "raw run", "echo", "gateway", "p99", "CPU us", "ratio", "ratio by round", "steal/other"]
-    print(table(heads, [_line(name, found) for name, found in rounds.items()]))
+    print("\n" + table(heads, [_line(name, found) for name, found in rounds.items()]))
     return [
         Verdict(f"one in flight, {name}: p50 / (raw run + echo)", median([r.ratio for r in found]), 1.5, False)
         for name, found in rounds.items()
@@ -63,5 +72,5 @@ def _line(name: str, rounds: list[Round]) -> tuple[object, ...]:
         median([r.gateway.server_us for r in rounds]),
         median([r.ratio for r in rounds]),
         " ".join(f"{r.ratio:.2f}" for r in rounds),
-        measure.noise(*(w for r in rounds for w in (r.echo, r.gateway))),
+        " ".join(measure.noise(r) for r in rounds),
     )

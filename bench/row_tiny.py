@@ -31,7 +31,7 @@ class Round:
     lag_ms: float
 
     @property
-    def windows(self) -> list[Window]:
+    def parts(self) -> list[Window]:
         """All of them."""
         return [w for w in (self.echo, self.sansio, self.gateway, self.naive) if w]
 
@@ -44,8 +44,10 @@ def run(space: Workspace, plan: Plan, cores: tuple[int, int]) -> list[Verdict]:
         sansio = stack.enter_context(servers.echo("sansio", [server_core]))
         naive = stack.enter_context(servers.naive(space.models, [server_core])) if plan.peers else None
         gateway = stack.enter_context(servers.gateway(space.only(TINY.name), [server_core]))
-        rounds = [_round(space, plan, load_core, echo, sansio, naive, gateway) for _ in range(plan.rounds)]
-    return _report(rounds, cores)
+        where = f"server on core {server_core}, load on core {load_core}"
+        print(f"\n## Tiny model, {CONNECTIONS} connections x {IN_FLIGHT} in flight, {where}\n")
+        rounds = measure.repeat(TINY.name, plan, lambda: _round(space, plan, load_core, echo, sansio, naive, gateway))
+    return _report(rounds)
 
 
 def _round(
@@ -69,15 +71,13 @@ def _round(
     return Round(bare, window(sansio, "echo"), served, window(naive, "naive") if naive else None, lag)
 
 
-def _report(rounds: list[Round], cores: tuple[int, int]) -> list[Verdict]:
-    where = f"server on core {cores[0]}, load on core {cores[1]}"
-    print(f"\n## Tiny model, {CONNECTIONS} connections x {IN_FLIGHT} in flight, {where}\n")
+def _report(rounds: list[Round]) -> list[Verdict]:
     heads = ["server", "per second", "CPU us each", "p50 us", "p99 us", "load's own CPU %", "right answers"]
-    print(table(heads, _servers(rounds)))
+    print("\n" + table(heads, _servers(rounds)))
     cpu = [ratio(r.echo.server_us, r.gateway.server_us) for r in rounds]
     rate = [ratio(r.gateway.rate, r.echo.rate) for r in rounds]
     lines = [
-        (f"round {i}", r.echo.server_us, r.gateway.server_us, c, r.echo.rate, r.gateway.rate, q, measure.noise(*r.windows))
+        (f"round {i}", r.echo.server_us, r.gateway.server_us, c, r.echo.rate, r.gateway.rate, q, measure.noise(r))
         for i, (r, c, q) in enumerate(zip(rounds, cpu, rate, strict=True), 1)
     ]
     heads = ["", "echo CPU us", "gateway CPU us", "CPU ratio", "echo/s", "gateway/s", "rate ratio", "steal/other"]

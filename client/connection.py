@@ -14,6 +14,7 @@ from .driver import Driver
 from .exchange import Request
 from .inputs import as_arrays, merge
 from .task import InferenceTask
+from .url import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -175,7 +176,7 @@ class Connection:
     def __repr__(self) -> str:
         ledger = self._driver.session.ledger
         counts = f"{len(ledger.sent)} in flight, {len(ledger.waiting)} waiting, {ledger.held_bytes} bytes held"
-        return f"<Connection {self.url} {self._driver.session.state}: {counts}>"
+        return f"<Connection {without_secrets(self.url)} {self._driver.session.state}: {counts}>"
 
     def _request(
         self,
@@ -209,7 +210,7 @@ class Connection:
 
     async def _learn(self, limit: float) -> None:
         self._learn_soon(limit)
-        if self._learning is not None:
+        if self._learning is not None and not self._learning.done():
             await asyncio.wait([self._learning], timeout=limit)
 
     def _learn_soon(self, limit: float) -> None:

@@ -22,6 +22,7 @@ from .failure import is_terminal, lost_reason, open_failure
 from .link import open_link
 from .session import Session
 from .states import Closed, Connecting, Open, Reconnecting
+from .url import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,6 +50,7 @@ class Driver:
         self.catalogue = Catalogue()
         self.session = Session(options, now=self.loop.time(), is_pure=self._is_pure, backoff=backoff)
         self._url = url
+        self._shown_url = without_secrets(url)
         self._options = options
         limit = options.max_answer_bytes
         self._reader = server_messages(Limits(message_bytes=limit, text_bytes=limit))
@@ -69,7 +71,7 @@ class Driver:
         Raises:
             ConnectionLost: it could not be done.
         """
-        self._runner = self.loop.create_task(self._run(), name=f"tidegate client of {self._url}")
+        self._runner = self.loop.create_task(self._run(), name=f"tidegate client of {self._shown_url}")
         try:
             await self._ready
         except BaseException:
@@ -137,9 +139,11 @@ class Driver:
         """Do what the session wants done: send, complete futures, hang up, set the timer."""
         session = self.session
         if self._link is not None:
+            # What comes first goes at once, for the sake of a single request; what comes while it runs goes together.
+            idle = not session.ledger.sent
             out = session.dispatch(self.loop.time(), self._link.room_bytes)
             if out:
-                self._link.write(out)
+                self._link.write(out, at_once=idle)
             if session.may_hang_up and not self._link.hanging_up:
                 self._hanging_up = self.loop.create_task(self._link.hang_up(self._options.close_timeout))
         for exchange, outcome in session.take_settled():
@@ -215,7 +219,7 @@ class Driver:
                 await open_link(self._url, self._options, self)
                 await self._greeted
         except Exception as error:
-            reason, final = open_failure(self._url, error, limit)
+            reason, final = open_failure(self._shown_url, error, limit)
             _log.info("%s", reason)
             self._drop_link()
             self.session.failed(reason, self.loop.time(), final=final)
@@ -224,7 +228,7 @@ class Driver:
         try:
             await self.learn(limit)
         except TidegateError as error:
-            _log.warning("the gateway at %s did not list its models: %s", self._url, error)
+            _log.warning("the gateway at %s did not list its models: %s", self._shown_url, error)
         if not self._ready.done() and not isinstance(self.session.state, Closed):
             self._ready.set_result(None)
 
@@ -246,7 +250,7 @@ class Driver:
             self._greeted.exception()  # so that nobody complains when the attempt was given up meanwhile
             return
         if not isinstance(self.session.state, Closed):
-            _log.warning("%s: %s", self._url, reason)
+            _log.warning("%s: %s", self._shown_url, reason)
         self.session.lost(reason, self.loop.time(), final=final)
         self.act()
         if not self._gone.done():

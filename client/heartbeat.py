@@ -28,36 +28,36 @@ class Heartbeat:
        a slow upload is not a dead peer, though our pings are stuck behind it. Without such a backlog it means nothing, since
        the operating system takes small messages for a peer that is long gone.
     2. After ``keepalive_s`` without one, ask, once.
-    3. After twice that, the peer is dead.
+    3. When the question has had no answer for as long again, the peer is dead: usually after twice ``keepalive_s``, later if
+       this program was stopped meanwhile and could not ask.
     """
 
-    __slots__ = ("_alive_at", "_asked", "_delivered", "_had_backlog", "keepalive_s")
+    __slots__ = ("_alive_at", "_asked_at", "_delivered", "_had_backlog", "keepalive_s")
 
     def __init__(self, keepalive_s: float, now: float) -> None:
         self.keepalive_s = keepalive_s
         self._alive_at = now
+        self._asked_at: float | None = None
         self._delivered = 0
         self._had_backlog = False
-        self._asked = False
 
     def heard(self, now: float) -> None:
         """Take note that something came from the server."""
         self._alive_at = now
-        self._asked = False
+        self._asked_at = None
 
     def check(self, now: float, delivered: int = 0, backlog: int = 0) -> Pulse:
         """Decide, given the bytes that the network has taken so far, and those that wait for it."""
         if delivered > self._delivered and self._had_backlog:
             self.heard(now)
         self._delivered, self._had_backlog = delivered, backlog > 0
-        silence = now - self._alive_at
-        if silence >= 2 * self.keepalive_s:
-            return Pulse.DEAD
-        if silence >= self.keepalive_s and not self._asked:
-            self._asked = True
-            return Pulse.ASK
-        return Pulse.FINE
+        if self._asked_at is not None:
+            return Pulse.DEAD if now - self._asked_at >= self.keepalive_s else Pulse.FINE
+        if now - self._alive_at < self.keepalive_s:
+            return Pulse.FINE
+        self._asked_at = now
+        return Pulse.ASK
 
     def next_check(self) -> float:
         """Return when ``check`` may next have something to say."""
-        return self._alive_at + (2 if self._asked else 1) * self.keepalive_s
+        return (self._alive_at if self._asked_at is None else self._asked_at) + self.keepalive_s

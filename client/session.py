@@ -13,15 +13,12 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from tidegate.codecs.errors import Form
 from tidegate.codecs.messages import Cancel, Error, Goaway, Hello, ModelList, Models, Ping, Pong, Result
 from tidegate.codecs.writer import encode
-from tidegate.errors import ConnectionLost, ShuttingDown, TidegateError, TooLarge, error_from_code
-from tidegate.results import Result as Answer
-from tidegate.results import Timing
+from tidegate.errors import ConnectionLost, ShuttingDown, TidegateError, TooLarge
 
+from .answers import as_error, as_result
 from .backoff import Backoff
 from .exchange import Exchange, Phase, Question, Request
 from .heartbeat import Heartbeat, Pulse
@@ -34,7 +31,6 @@ if TYPE_CHECKING:
     from tidegate.codecs.errors import CodecError
     from tidegate.codecs.messages import ClientMessage
     from tidegate.codecs.reader import Received
-    from tidegate.results import Array
 
     from .ledger import Outcome
     from .options import Options
@@ -143,7 +139,7 @@ class Session:
             key: Any = message.id  # ids of this client are integers; another one is simply not found
             request = self.ledger.sent.get(key)
             if request is not None:
-                self.ledger.settle(request, _answer(message, received))
+                self.ledger.settle(request, as_result(message, received.tensors))
         elif message is not None:
             self._receive_other(message, received.form, now)
 
@@ -162,6 +158,9 @@ class Session:
 
     def failed(self, reason: str, now: float, *, final: bool = False) -> None:
         """Take note that an attempt to connect failed; ``final`` if another one would fail as well."""
+        if isinstance(self.state, Open | Draining):
+            self.lost(reason, now, final=final)  # it was given up in the moment in which it succeeded
+            return
         delay = self._backoff.next_delay(now)
         if final or now + delay >= self._give_up_at:
             self._end(reason)
@@ -281,7 +280,7 @@ class Session:
         if crossed and request is not None and request.phase is Phase.SENT:
             self.ledger.put_back(request)
         else:
-            self.ledger.settle(exchange, _error(message))
+            self.ledger.settle(exchange, as_error(message))
 
     def _encode(self, request: Request, hello: Hello, now: float) -> bytes | None:
         text = self._form is Form.TEXT
@@ -319,31 +318,3 @@ class Session:
             self._heartbeat = None
             self._control.clear()
             self.ledger.end(reason)
-
-
-def _answer(message: Result, received: Received) -> Answer:
-    timing = Timing(message.timing.queue_us, message.timing.compute_us, message.timing.batch_size)
-    tensors = received.tensors
-    for name, array in tensors.items():
-        if array.dtype.hasobject:
-            tensors[name] = _own_strings(array)
-    return Answer(tensors, model=message.model_name, version=message.model_version, timing=timing)
-
-
-def _own_strings(array: Array) -> Array:
-    """Make the elements ``bytes``, whatever kind of buffer they were cut from, and the array the program's own."""
-    own = np.empty(array.shape, object)
-    own.ravel()[:] = [bytes(element) for element in array.flat]
-    return own
-
-
-def _error(message: Error) -> TidegateError:
-    return error_from_code(
-        message.code,
-        message.message,
-        retryable=message.retryable,
-        param=message.param,
-        expected=message.expected,
-        retry_after_ms=message.retry_after_ms,
-        outcome=message.outcome,
-    )

@@ -16,7 +16,7 @@ from tidegate.errors import ConnectionLost, DeadlineExceeded
 
 from .connection import Connection
 from .options import ConnectOptions, Options
-from .url import DEFAULT_URL, complete
+from .url import DEFAULT_URL, complete, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
@@ -89,7 +89,8 @@ class SyncConnection:
         self.url = url
         self._options = options
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=_run_loop, args=(self._loop,), name=f"tidegate client of {url}", daemon=True)
+        name = f"tidegate client of {without_secrets(url)}"
+        self._thread = threading.Thread(target=_run_loop, args=(self._loop,), name=name, daemon=True)
         self._thread.start()
         try:
             # The attempt that begins last may take its full time, and so may its list of models.
@@ -199,7 +200,9 @@ class SyncConnection:
 def connect(url: str = DEFAULT_URL, **options: Unpack[ConnectOptions]) -> SyncConnection:
     """Connect to a gateway; the arguments and errors are those of ``tidegate.connect``::
 
-        with tidegate.client.sync.connect() as gw:
+        from tidegate.client import sync
+
+        with sync.connect() as gw:
             out = gw.infer("digits", image=x)
 
     In a notebook, ``gw = connect()`` and, some time, ``gw.close()``.

@@ -132,6 +132,11 @@ class FakeGateway:
         for connection in self.connections:
             connection.transport.pause_reading()
 
+    def read_again(self) -> None:
+        """Go on reading after ``stop_reading``."""
+        for connection in self.connections:
+            connection.transport.resume_reading()
+
     async def close(self, code: int, reason: str = "") -> None:
         """Close all connections with a code."""
         await asyncio.gather(*[connection.close(code, reason) for connection in self.connections])

@@ -23,6 +23,12 @@ def complete(url: str) -> str:
     return urlunsplit(parts._replace(path=parts.path.rstrip("/") or DEFAULT_PATH))
 
 
+def without_secrets(url: str) -> str:
+    """Return the address as it may be shown: without user, password and query, where people put tokens."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
+
+
 def is_loopback(url: str) -> bool:
     """Tell whether the address is on this machine: then no proxy from the environment has a say."""
     return urlsplit(url).hostname in _LOOPBACK

@@ -54,9 +54,10 @@ class Gateway:
         self._stop()
 
     def _read(self, output: IO[str]) -> None:
-        for line in output:
-            if found := _LISTENING.search(line):
-                self._addresses.put(found[1])
+        with output:
+            for line in output:
+                if found := _LISTENING.search(line):
+                    self._addresses.put(found[1])
         self._addresses.put("")
 
     def _stop(self) -> None:

@@ -71,7 +71,7 @@ class Scene:
 async def set_up(stage: Stage, gw: Connection) -> Scene:
     """Ask what is served and load what it will be shown."""
     models, recordings = await asyncio.gather(gw.models(), asyncio.to_thread(load_recordings))
-    served = {model["name"]: model for model in models if model["state"] == "ready"}
+    served = {model["name"]: model for model in models if model.get("state") == "ready"}
     absent = {name: _why_absent(name, models) for name in MODELS if name not in served}
     held_back = None
     if DIGITS in served:

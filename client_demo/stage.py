@@ -25,16 +25,16 @@ _REPAINT_S = 0.1
 
 
 class Stage:
-    """Prints to standard output.
+    """Prints to a console, or to standard output.
 
     Attributes:
-        console: rich's console, for whoever prints something special.
+        console: rich's console, for whoever wants to know how wide it is.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, console: Console | None = None) -> None:
         if isinstance(sys.stdout, TextIOWrapper):
             sys.stdout.reconfigure(errors="replace")  # a terminal without blocks and bars gets question marks
-        self.console = Console(highlight=False)
+        self.console = console or Console(highlight=False)
         if not self.is_terminal or self.console.width > _WIDTH:
             self.console.width = _WIDTH
 

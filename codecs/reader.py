@@ -97,14 +97,14 @@ class Reader:
             CodecError: if it is not a message that the protocol allows.
         """
         try:
-            text = data.encode() if isinstance(data, str) else _utf8(data)
-        except UnicodeError:
-            raise Fault("invalid_message", "", "text in UTF-8", "other bytes").error(None, _TEXT) from None
+            text = data.encode() if isinstance(data, str) else data
+        except UnicodeEncodeError:
+            raise Fault("invalid_message", "", "text that UTF-8 can carry", "a lone surrogate").error(None, _TEXT) from None
         if len(text) > self.limits.text_bytes:
             fault = Fault("too_large", "", f"a text message of at most {self.limits.text_bytes} bytes", f"{len(text)}")
             raise fault.error(diagnosis.id_of(text, _TEXT) if len(text) <= _SKIMMED_BYTES else None, _TEXT)
         try:
-            message = self._decode_json(text)
+            message = self._decode_json(_utf8(text))
         except (ValueError, RecursionError) as error:
             return self._undecodable(error, text, _TEXT)
         try:

@@ -1,4 +1,4 @@
-"""The results of one finished batch as binary messages: what all of them share is packed once, what differs is filled in.
+"""The results of a model as binary messages: what all of them share is packed once, what differs is filled in.
 
 Only for results with a msgpack header; a reader takes them for what ``writer.encode`` writes. This module does not know
 batches, nor how their arrays are cut into rows.
@@ -38,28 +38,33 @@ def _packed(*items: object) -> bytes:
 
 _HEAD = _packer.pack_map_header(7) + _packed("op", "result", "id")
 _QUEUE = _packed("timing") + _packer.pack_map_header(3) + _packed("queue_us") + bytes([_UINT64])
+_COMPUTE = _packed("compute_us")
+_ROWS = _packed("batch_size")
+
+
+def run_part(compute_us: int, batch_size: int) -> bytes:
+    """Write what all results of one run share: the microseconds that it took, and its rows."""
+    return _COMPUTE + _uint32(_UINT32, min(compute_us, _MAX_UINT32)) + _ROWS + _uint32(_UINT32, batch_size)
+
+
+_RUN_BYTES = len(run_part(0, 0))
 
 
 class ResultTemplate:
-    """What the results of one batch have in common.
+    """What the results of one model have in common that hold outputs of the same shapes.
 
     Args:
         model_name: the model that answered.
         model_version: its version.
         outputs: name, datatype and shape of each output of one request, in order.
-        compute_us: microseconds that the batch ran.
-        batch_size: its rows.
     """
 
     __slots__ = ("_chunks", "_layouts", "_paddings", "_payload_bytes", "_short", "_tail", "_tail_bytes", "_varies")
 
-    def __init__(
-        self, model_name: str, model_version: str, outputs: Sequence[Output], compute_us: int, batch_size: int
-    ) -> None:
-        timing = _packed("compute_us", compute_us, "batch_size", batch_size)
+    def __init__(self, model_name: str, model_version: str, outputs: Sequence[Output]) -> None:
         model = _packed("model_name", model_name, "model_version", model_version, "final", True)
         # Behind each chunk but the last stands the size of an output.
-        self._chunks = [timing + model + _packed("outputs") + _packer.pack_array_header(len(outputs))]
+        self._chunks = [model + _packed("outputs") + _packer.pack_array_header(len(outputs))]
         for name, datatype, shape in outputs:
             self._chunks[-1] += _packer.pack_map_header(4) + _packed(
                 "name", name, "shape", shape, "datatype", datatype, "nbytes"
@@ -74,12 +79,13 @@ class ResultTemplate:
         self._short = self._layout("I", struct.calcsize(">I"), bytes([_UINT32]))
         self._layouts: dict[int, Layout] = {}
 
-    def frame(self, id: int | str, queue_us: int, payloads: Payloads) -> bytes:  # noqa: A002 - the name on the wire
+    def frame(self, id: int | str, queue_us: int, run: bytes, payloads: Payloads) -> bytes:  # noqa: A002 - the name on the wire
         """Make the binary message of one result.
 
         Args:
             id: the request's.
             queue_us: microseconds that it waited.
+            run: what ``run_part`` wrote for its run.
             payloads: the bytes of each output: row-major and little-endian, or as ``tensors.pack_strings`` makes them.
 
         Raises:
@@ -93,8 +99,8 @@ class ResultTemplate:
             pack, head = self._layouts.get(len(key)) or self._layout_for(len(key))
         if self._varies:
             sizes = [memoryview(payload).nbytes for payload in payloads]
-            return _joined(pack(head, key, _QUEUE, queue_us, self._filled(sizes)), payloads, _paddings(sizes))
-        header = pack(head, key, _QUEUE, queue_us, self._tail)
+            return _joined(pack(head, key, _QUEUE, queue_us, run, self._filled(sizes)), payloads, _paddings(sizes))
+        header = pack(head, key, _QUEUE, queue_us, run, self._tail)
         frame = _joined(header, payloads, self._paddings) if self._paddings else b"".join((header, *payloads))
         if len(frame) - len(header) != self._payload_bytes:
             raise ValueError(f"the outputs take {self._payload_bytes} bytes, not {len(frame) - len(header)}")
@@ -109,11 +115,11 @@ class ResultTemplate:
         return layout
 
     def _layout(self, key_format: str, key_bytes: int, marker: bytes) -> Layout:
-        """Lay out headers with an id of so many bytes: what packs ``head, id, _QUEUE, queue_us, tail``, and that head."""
-        size = len(_HEAD) + len(marker) + key_bytes + len(_QUEUE) + struct.calcsize(">Q") + self._tail_bytes
+        """Lay out headers with an id of so many bytes: what packs ``head, id, _QUEUE, queue_us, run, tail``, and that head."""
+        size = len(_HEAD) + len(marker) + key_bytes + len(_QUEUE) + struct.calcsize(">Q") + _RUN_BYTES + self._tail_bytes
         head = size.to_bytes(LENGTH_BYTES, "little") + _HEAD + marker
         zeros = len(PADDING[-(LENGTH_BYTES + size) % ALIGNMENT])
-        return struct.Struct(f">{len(head)}s{key_format}{len(_QUEUE)}sQ{self._tail_bytes}s{zeros}x").pack, head
+        return struct.Struct(f">{len(head)}s{key_format}{len(_QUEUE)}sQ{_RUN_BYTES}s{self._tail_bytes}s{zeros}x").pack, head
 
 
 def _paddings(sizes: Iterable[int]) -> tuple[bytes, ...]:

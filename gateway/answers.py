@@ -1,69 +1,94 @@
-"""Writes the result of a request out of the run that it shared with others. Pure; knows no connection.
+"""Writes the results of requests out of the runs that they shared with others. Pure; knows no connection.
 
-With a msgpack header, what all results of a run have in common is made once and kept in ``run.context``; the other forms
-are for people and small clients, and are written one by one.
+With a msgpack header, what all results of a model have in common is packed once and kept (``ResultTemplate``), and what
+all results of a run have in common once for each run; the other forms are for people and small clients, and are written
+one by one. Bound: so many templates; at the bound all are forgotten.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tidegate.codecs.datatypes import datatype_of
 from tidegate.codecs.errors import Form
 from tidegate.codecs.messages import Result, Timing
-from tidegate.codecs.result_template import ResultTemplate
+from tidegate.codecs.result_template import ResultTemplate, run_part
 from tidegate.codecs.tensors import pack_strings
 from tidegate.codecs.writer import encode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
     from tidegate.codecs.messages import Id
     from tidegate.models.batch import Run
     from tidegate.models.request import Request
     from tidegate.results import Array
 
-_Bytes = bytes | memoryview
-_Source = Callable[[int, int], _Bytes]
+    Bytes = bytes | memoryview
+    Source = Callable[[int, int], Bytes]
+    Wanted = tuple[int, ...] | None
+
+_TEMPLATES = 1024
 
 
-def answer(id_: Id, form: Form, request: Request, run: Run, start: int, stop: int) -> bytes:
-    """Write rows ``start`` to ``stop`` of a run as the result of a request.
+class Answers:
+    """Writes results; one for all connections."""
 
-    Raises:
-        TidegateError: an output cannot be written.
-    """
-    queue_us = max(0, int(1e6 * (run.started - request.arrival)))
-    outputs = request.kind.outputs
-    if form is not Form.MSGPACK:
-        return encode(_result(id_, run, queue_us), form, _rows(outputs, run, start, stop))
-    if run.context is None:
-        run.context = {}
-    shared: _Shared | None = run.context.get((outputs, stop - start))
-    if shared is None:
-        run.context[outputs, stop - start] = shared = _Shared(outputs, run, start, stop)
-    return shared.frame(id_, queue_us, start, stop)
+    __slots__ = ("_templates",)
+
+    def __init__(self) -> None:
+        self._templates: dict[Hashable, ResultTemplate] = {}
+
+    def write(self, id_: Id, form: Form, request: Request, run: Run, start: int, stop: int) -> bytes:
+        """Write rows ``start`` to ``stop`` of a run as the result of a request.
+
+        Raises:
+            TidegateError: an output cannot be written.
+        """
+        queue_us = int(1e6 * (run.started - request.arrival))
+        if queue_us < 0:
+            queue_us = 0
+        outputs = request.kind.outputs
+        if form is not Form.MSGPACK:
+            return encode(_result(id_, run, queue_us), form, _rows(outputs, run, start, stop))
+        if run.context is None:
+            run.context = {}
+        shared: _Shared | None = run.context.get((outputs, stop - start))
+        if shared is None:
+            shared = _Shared(self._template(outputs, run, start, stop), outputs, run)
+            run.context[outputs, stop - start] = shared
+        return shared.message(id_, queue_us, start, stop)
+
+    def _template(self, outputs: Wanted, run: Run, start: int, stop: int) -> ResultTemplate:
+        arrays = _rows(outputs, run, start, stop)
+        described = tuple([(name, datatype_of(array), array.shape) for name, array in arrays.items()])
+        key = (run.model.name, run.model.version, described)
+        template = self._templates.get(key)
+        if template is None:
+            if len(self._templates) >= _TEMPLATES:
+                self._templates.clear()
+            self._templates[key] = template = ResultTemplate(*key)
+        return template
 
 
 class _Shared:
     """What the results of one run have in common that hold the same outputs and number of rows."""
 
-    __slots__ = ("_frame", "_sources", "_views")
+    __slots__ = ("_fill", "_run", "_sources", "_view")
 
-    def __init__(self, outputs: tuple[int, ...] | None, run: Run, start: int, stop: int) -> None:
-        arrays = _rows(outputs, run, start, stop)
-        described = [(name, datatype_of(array), array.shape) for name, array in arrays.items()]
-        compute_us = _compute_us(run)
-        self._frame = ResultTemplate(run.model.name, run.model.version, described, compute_us, run.size).frame
+    def __init__(self, template: ResultTemplate, outputs: Wanted, run: Run) -> None:
+        self._fill = template.frame
+        self._run = run_part(_compute_us(run), run.size)
         wanted = _wanted(outputs, run)
-        views = [_view(run, index) for index in wanted]
-        self._views = None if None in views else [view for view in views if view is not None]
-        self._sources = [_source(run, index) for index in wanted]
+        self._view = _view(run, wanted[0]) if len(wanted) == 1 else None
+        self._sources = [_source(run, index) for index in wanted] if self._view is None else []
 
-    def frame(self, id_: Id, queue_us: int, start: int, stop: int) -> bytes:
+    def message(self, id_: Id, queue_us: int, start: int, stop: int) -> bytes:
         """Write one result."""
-        if self._views is not None:
-            return self._frame(id_, queue_us, [view[start * row : stop * row] for view, row in self._views])
-        return self._frame(id_, queue_us, [source(start, stop) for source in self._sources])
+        if self._view is not None:
+            view, row = self._view
+            return self._fill(id_, queue_us, self._run, (view[start * row : stop * row],))
+        return self._fill(id_, queue_us, self._run, [source(start, stop) for source in self._sources])
 
 
 def _view(run: Run, index: int) -> tuple[memoryview, int] | None:
@@ -74,18 +99,22 @@ def _view(run: Run, index: int) -> tuple[memoryview, int] | None:
     return array.reshape(-1).view("u1").data, array.nbytes // len(array)
 
 
-def _source(run: Run, index: int) -> _Source:
-    """Return what copies the rows of one output together."""
+def _source(run: Run, index: int) -> Source:
+    """Return what gives the bytes of rows of one output."""
     if run.outputs[index].dtype.hasobject:
         return lambda start, stop: pack_strings(run.rows(index, start, stop))
-    return lambda start, stop: run.rows(index, start, stop).tobytes()
+    seen = _view(run, index)
+    if seen is None:
+        return lambda start, stop: run.rows(index, start, stop).tobytes()
+    view, row = seen
+    return lambda start, stop: view[start * row : stop * row]
 
 
-def _wanted(outputs: tuple[int, ...] | None, run: Run) -> tuple[int, ...]:
+def _wanted(outputs: Wanted, run: Run) -> tuple[int, ...]:
     return tuple(range(len(run.outputs))) if outputs is None else outputs
 
 
-def _rows(outputs: tuple[int, ...] | None, run: Run, start: int, stop: int) -> dict[str, Array]:
+def _rows(outputs: Wanted, run: Run, start: int, stop: int) -> dict[str, Array]:
     specs = run.model.outputs
     return {specs[index].name: run.rows(index, start, stop) for index in _wanted(outputs, run)}
 

@@ -10,6 +10,9 @@ wait to be sent, and the time that a peer may read nothing.
 
 from __future__ import annotations
 
+import fcntl
+import sys
+import termios
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +39,11 @@ _END_OF_HEAD = b"\r\n\r\n"
 
 
 class GatewayConnection(ServerConnection):
-    """A server connection that feeds a session."""
+    """A server connection that feeds a session.
+
+    Attributes:
+        backlog: bytes that the socket could not take when it was last looked at.
+    """
 
     def __init__(self, hub: Hub, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -52,6 +59,8 @@ class GatewayConnection(ServerConnection):
         self._fragments_are_text = False
         self._reason: str | None = None
         self._end: asyncio.TimerHandle | None = None
+        self._choked = False
+        self.backlog = 0
         self._last_received = self._last_sent = time.monotonic()
 
     # The connection's life.
@@ -174,7 +183,8 @@ class GatewayConnection(ServerConnection):
     def _go_on(self) -> None:
         self._paused_input = False
         if not self.transport.is_closing():
-            self.transport.resume_reading()
+            if not self._choked:
+                self.transport.resume_reading()
             if self.protocol.state is OPEN:
                 self._read(self._rest, time.monotonic())
 
@@ -212,22 +222,21 @@ class GatewayConnection(ServerConnection):
     # Bytes go out.
 
     def post(self, payload: bytes, *, text: bool) -> None:
-        """Send one message at the end of this turn of the loop; dropped when the connection is closing."""
-        if self.protocol.state is not OPEN or self._reason is not None:
-            return
-        self._outbox.put(TEXT if text else BINARY, payload)
+        """Send one message at the end of this turn of the loop."""
+        self.put(payload, text=text)
         if not self._marked:
             self._marked = True
             self._hub.send_soon(self)
 
+    def put(self, payload: bytes, *, text: bool) -> None:
+        """Send one message with the next ``flush``; dropped when the connection is closing."""
+        if self.protocol.state is OPEN and self._reason is None:
+            self._outbox.put(TEXT if text else BINARY, payload)
+
     def flush(self) -> None:
-        """Write what waits, in one write, unless the peer has left too much of what was written before."""
-        self._marked = False
+        """Write what waits, in one write."""
         nbytes = self._outbox.nbytes
         if not nbytes or self.protocol.state is not OPEN or self.transport.is_closing():
-            return
-        if self.transport.get_write_buffer_size() > self._hub.settings.outbound_bytes:
-            self.abort("stalled")
             return
         pieces = self._outbox.take()
         if nbytes <= _JOIN_BYTES:
@@ -236,23 +245,30 @@ class GatewayConnection(ServerConnection):
             self.transport.writelines(pieces)
         self._wrote(nbytes)
 
+    def flush_soon(self) -> None:
+        """Do what ``post`` asked the hub for."""
+        self._marked = False
+        self.flush()
+
     def send_data(self) -> None:
         """Write the library's own frames; pongs count like everything else that the peer has to read."""
         nbytes = sum(map(len, self.protocol.writes))
         super().send_data()
         if nbytes:
             self._wrote(nbytes)
-            if self.transport.get_write_buffer_size() > self._hub.settings.outbound_bytes:
-                self.abort("stalled")
         if self._end is None and self.protocol.close_expected():
             assert self.close_timeout is not None
-            self._end = self.loop.call_later(self.close_timeout, self.abort, "lost")
+            self._end = self.loop.call_later(self.close_timeout, lambda: self.abort(self._how_it_ended()))
 
     def _wrote(self, nbytes: int) -> None:
         self._watch.wrote(nbytes)
         self._last_sent = time.monotonic()
-        if self.transport.get_write_buffer_size():
+        self.backlog = self.transport.get_write_buffer_size()
+        if self.backlog:
             self._hub.watch(self)
+            if self.backlog > self._hub.settings.outbound_bytes and not self._choked:
+                self._choked = True
+                self.transport.pause_reading()
 
     def waiting_bytes(self) -> int:
         """Return the bytes that the peer has not read yet, as far as can be told."""
@@ -263,17 +279,39 @@ class GatewayConnection(ServerConnection):
     def keep_alive(self, now: float) -> None:
         """Ping a client that would be left in silence; cut off one that has been silent for too long."""
         keepalive_s = self._hub.settings.keepalive_s
+        if self._choked:
+            return  # nothing is read from it, so it cannot be heard; whether it reads is checked instead
         if now - self._last_received >= 2 * keepalive_s:
             self.abort("keepalive")
         elif self._session is not None and max(now - self._last_sent, (now - self._last_received) / 2) >= keepalive_s / 2:
+            # One for the client's program, which cannot see the other; one that every WebSocket library answers by itself.
             self._session.ping()
+            if self.protocol.state is OPEN:
+                self.protocol.send_ping(b"")
+                self.send_data()
 
     def check_reading(self, now: float) -> bool:
         """Cut off a peer that reads nothing; tell whether it has read all there was."""
-        waiting = self.transport.get_write_buffer_size()
-        if self._watch.stalled_for(waiting, now) >= self._hub.settings.stall_timeout_s:
+        self.backlog = self.transport.get_write_buffer_size()
+        if (
+            self._watch.stalled_for(self.backlog and self.backlog + self._in_kernel(), now)
+            >= self._hub.settings.stall_timeout_s
+        ):
             self.abort("stalled")
-        return not waiting
+        elif self._choked and self.backlog <= self._hub.settings.outbound_bytes // 2:
+            self._choked = False
+            self._last_received = now
+            if not self._paused_input:
+                self.transport.resume_reading()
+        return not self.backlog and not self._choked
+
+    def _in_kernel(self) -> int:
+        """Return the bytes that the kernel holds for the peer: its buffer takes more only when a third of it is free."""
+        sock = self.transport.get_extra_info("socket")
+        try:
+            return int.from_bytes(fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"), sys.byteorder)
+        except (OSError, AttributeError):
+            return 0
 
     def goaway(self, time_left_ms: int, reason: str) -> None:
         """Announce the end of the connection."""

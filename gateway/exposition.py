@@ -85,6 +85,7 @@ def _slots(metrics: Metrics) -> Iterator[Metric]:
     gauges, share = metrics.gauges, metrics.slot_busy_share
     yield GaugeMetricFamily("tidegate_compute_slots", "Models that may run at the same time.", gauges.compute_slots)
     yield CounterMetricFamily("tidegate_slot_busy_seconds", "Time that all slots together were busy.", gauges.slot_busy_s)
+    yield GaugeMetricFamily("tidegate_tasks", "asyncio tasks, about one for each connection.", gauges.tasks)
     yield GaugeMetricFamily("tidegate_slot_busy_share", "Busy share of the slots' time in the last 10 seconds.", share)
 
 

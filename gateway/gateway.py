@@ -88,8 +88,12 @@ class Gateway:
             queue_bytes=settings.queue_bytes,
             observer=self,
         )
+        lag = self.metrics.loop_lag
+        self._lag = LoopLagMonitor(lag)
+        self._lag.start()
         await self.engine.start()
         self.metrics = Metrics({worker.model.name for worker in self.engine.catalogue}, self._gauges)
+        self.metrics.loop_lag = lag
         self.hub = Hub(settings, self.engine, self.metrics)
         self.http = HttpState(
             access(settings.host, self.port, settings.allow_hosts, settings.allow_origins),
@@ -97,10 +101,8 @@ class Gateway:
             self.metrics,
             self.hub.has_room,
         )
-        self._lag = LoopLagMonitor(self.metrics.loop_lag)
         for sock in self._sockets:
             self._servers.append(await self._listen(sock))
-        self._lag.start()
         self.hub.start()
 
     async def drain(self, reason: str, *, grace_s: float) -> None:
@@ -116,6 +118,7 @@ class Gateway:
             connection.goaway(round(1000 * grace_s), reason)
         await _until(lambda: not any(connection.live for connection in self.hub.connections), until)
         await self.engine.aclose(max(0.0, until - time.monotonic()))
+        await _until(lambda: not self.hub.outbound_bytes(), until)
         for connection in tuple(self.hub.connections):
             connection.close_soon(CloseCode.GOING_AWAY, reason[:120], "drain")
         await _until(lambda: not self.hub.connections, time.monotonic() + _CLOSE_TIMEOUT_S)
@@ -158,6 +161,7 @@ class Gateway:
             queue_bytes=sum(worker.queue.nbytes for worker in catalogue),
             compute_slots=self.engine.compute_slots,
             slot_busy_s=self.engine.busy_s(),
+            tasks=len(asyncio.all_tasks()),
         )
 
 
@@ -174,6 +178,8 @@ def bind(host: str, port: int) -> list[socket.socket]:
             sock = socket.socket(family, kind)
             sockets.append(sock)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            # Inherited by connections: the kernel holds less for a slow reader, and takes more in smaller steps.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 128 * 1024)
             if family == socket.AF_INET6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             sock.bind((address[0], wanted, *address[2:]))

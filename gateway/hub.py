@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ from tidegate.codecs.known_headers import KnownHeaders
 from tidegate.codecs.limits import Limits
 from tidegate.codecs.reader import client_messages
 
+from .answers import Answers
+
 if TYPE_CHECKING:
     from tidegate.models.batch import Batch, Run
     from tidegate.models.engine import Engine
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from .connection import GatewayConnection
     from .metrics import Metrics
     from .settings import Settings
+
+_log = logging.getLogger("tidegate.gateway")
 
 _SPOKES = 16  # connections are looked after a sixteenth at a time, so that ten thousand of them do not stop the loop
 
@@ -42,6 +47,7 @@ class Hub:
         self.limits = Limits(message_bytes=settings.message_bytes, text_bytes=settings.text_bytes)
         self.reader = client_messages(self.limits)
         self.known_headers = KnownHeaders()
+        self.answers = Answers()
         self.half_open: OrderedDict[GatewayConnection, None] = OrderedDict()
         self.connections: dict[GatewayConnection, int] = {}
         self.draining = False
@@ -102,7 +108,11 @@ class Hub:
     def _flush(self) -> None:
         dirty, self._dirty = self._dirty, []
         for connection in dirty:
-            connection.flush()
+            try:
+                connection.flush_soon()
+            except Exception:
+                _log.exception("a connection could not be written to")
+                connection.abort("error")
 
     # The engine tells.
 
@@ -123,15 +133,15 @@ class Hub:
             self._tick.cancel()
 
     def _schedule(self, spoke: int) -> None:
-        # Three rounds in the time that a client may be left in silence.
-        delay = self.settings.keepalive_s / 3 / _SPOKES
+        # Three rounds in the time that a client may be left in silence; stalled ones are looked at in each step.
+        delay = min(self.settings.keepalive_s / 3 / _SPOKES, self.settings.stall_timeout_s / 4)
         self._tick = self._loop.call_later(delay, self._look_after, spoke)
 
     def _look_after(self, spoke: int) -> None:
+        self._schedule((spoke + 1) % _SPOKES)
         now = time.monotonic()
         for connection in tuple(self._spokes[spoke]):
             connection.keep_alive(now)
         for connection in tuple(self._writing):
             if connection.check_reading(now):
                 self._writing.discard(connection)
-        self._schedule((spoke + 1) % _SPOKES)

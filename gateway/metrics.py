@@ -113,6 +113,7 @@ class Gauges:
         queue_bytes: bytes of tensors that wait, all models together.
         compute_slots: how many models may run at the same time.
         slot_busy_s: seconds that all slots together have been busy since the start; runs that are under way count too.
+        tasks: asyncio tasks of the process.
     """
 
     outbound_buffer_bytes: int = 0
@@ -121,6 +122,7 @@ class Gauges:
     queue_bytes: int = 0
     compute_slots: int = 0
     slot_busy_s: float = 0.0
+    tasks: int = 0
 
 
 class Metrics:

@@ -3,7 +3,9 @@
 Rules:
 
 1. What is sent in one turn of the loop goes out in one write.
-2. The bytes that wait, here and in the socket's buffer, have a bound: beyond it the peer is cut off.
+2. The bytes that wait, here and in the socket's buffer, have a bound. Beyond it nothing more is read from the peer, so that
+   it cannot ask for more; results of what it had asked for already still pile up to twice the bound, and beyond that are
+   replaced by errors.
 3. A peer that takes nothing of a buffer that is not empty for ``stall_timeout_s`` is cut off. The library's own keepalive
    does not do that: its ping waits for the very buffer that does not drain.
 """

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import resource
 import signal
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 from tidegate.errors import ModelUnavailable
@@ -36,7 +38,7 @@ def run(settings: Settings) -> int:
             runner.run(_serve(Gateway(settings, sockets)))
     except ModelUnavailable as error:
         return _failed(error.message)
-    return 0
+    return _left(0)
 
 
 async def _serve(gateway: Gateway) -> None:
@@ -45,16 +47,36 @@ async def _serve(gateway: Gateway) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     print(f"Tidegate {__version__} is loading its models …", flush=True)
-    await gateway.start()
+    starting = asyncio.ensure_future(gateway.start())
+    stopping = asyncio.ensure_future(stop.wait())
+    await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():
+        starting.cancel()
+        print("Stopped before the models were loaded.", flush=True)
+        return
+    await starting
     # What start-up made stays for good: the collector need not look at it again.
     gc.collect()
     gc.freeze()
     print(table(gateway.engine.models()))
     slots = gateway.engine.compute_slots
     print(f"Listening on {gateway.url} ({slots} compute slot{'s' if slots > 1 else ''}). Ctrl-C stops.", flush=True)
-    await stop.wait()
+    await stopping
     print(f"Stopping: up to {gateway.settings.grace_s:g} s for what is running.", flush=True)
     await gateway.drain("the gateway is stopping", grace_s=gateway.settings.grace_s)
+
+
+def _left(code: int) -> int:
+    """Leave at once if a run cannot be stopped: ending the interpreter under it would end in a crash."""
+    slots = [thread for thread in threading.enumerate() if thread.name.startswith("tidegate-slot")]
+    for thread in slots:
+        thread.join(0.2)
+    if any(thread.is_alive() for thread in slots):
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -13,14 +13,13 @@ from tidegate.codecs.errors import CodecError, Form
 from tidegate.codecs.messages import AnnouncedLimits, Cancel, Error, Goaway, Hello, Infer, ModelList, Models, Ping, Pong
 from tidegate.codecs.writer import encode
 from tidegate.errors import Cancelled, DuplicateId, InternalError, Overloaded, ShuttingDown, TidegateError, TooLarge
-from tidegate.models.request import NO_DEADLINE, Request
+from tidegate.models.request import NEVER, Request
 from tidegate.version import __version__
 
-from .answers import answer
 from .metrics import OTHER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from tidegate.codecs.known_headers import KnownHeader
     from tidegate.codecs.messages import Id, Message
@@ -36,16 +35,28 @@ _log = logging.getLogger("tidegate.gateway")
 
 
 class Link(Protocol):
-    """Where a session's messages go."""
+    """Where a session's messages go.
+
+    Attributes:
+        backlog: bytes that the client has not read yet.
+    """
+
+    backlog: int
 
     def post(self, payload: bytes, *, text: bool) -> None:
-        """Send one message."""
+        """Send one message, soon."""
+
+    def put(self, payload: bytes, *, text: bool) -> None:
+        """Send one message when ``flush`` is called."""
+
+    def flush(self) -> None:
+        """Send what was put, at once."""
 
 
 class Session:
     """One client's conversation."""
 
-    __slots__ = ("_closed", "_enqueue", "_hub", "_known", "_link", "_live", "_most", "_reader", "_received")
+    __slots__ = ("_closed", "_enqueue", "_hub", "_known", "_link", "_live", "_most", "_reader", "_received", "_write")
 
     def __init__(self, hub: Hub, link: Link) -> None:
         self._hub = hub
@@ -53,6 +64,7 @@ class Session:
         self._reader = hub.reader
         self._known = hub.known_headers
         self._enqueue = hub.engine.enqueue
+        self._write = hub.answers.write
         self._received = hub.metrics.messages_received.values
         self._most = hub.settings.in_flight
         self._live: dict[Id, Request] = {}
@@ -65,13 +77,15 @@ class Session:
 
     # Bytes come in.
 
-    def binaries(self, payloads: Iterable[bytes], now: float) -> None:
+    def binaries(self, payloads: Sequence[bytes], now: float) -> None:
         """Take binary messages."""
         find = self._known.find
         for payload in payloads:
             found = find(payload)
             if found is None or not self._infer_known(found, payload, now):
                 self._binary(payload, now)
+        if len(payloads) == 1:
+            self._hub.engine.go_if_alone()
 
     def _binary(self, payload: bytes, now: float) -> None:
         try:
@@ -172,8 +186,8 @@ class Session:
             self._hub.metrics.refused.add("draining")
             raise ShuttingDown("the gateway is about to stop; not executed")
         if len(self._live) >= self._most:
-            self._hub.metrics.refused.add("in_flight")
-            raise Overloaded(f"{self._most} requests of this connection are in flight, and no more may be; not executed")
+            why = f"{self._most} requests of this connection are in flight, and no more may be; not executed"
+            raise Overloaded(why, bound="in_flight")
 
     def _cancel(self, message: Cancel) -> None:
         request = self._live.get(message.id)
@@ -193,20 +207,21 @@ class Session:
                 self._refuse(id_, form, error, run.model.name)
             else:
                 good += 1
-                self._link.post(payload, text=form is Form.TEXT)
+                self._link.put(payload, text=form is Form.TEXT)
+        self._link.flush()
         self._hub.metrics.model(run.model.name).requests.values["ok"] += good
 
     def _written(self, id_: Id, form: Form, request: Request, run: Run, start: int, stop: int) -> bytes:
         try:
-            payload = answer(id_, form, request, run, start, stop)
+            payload = self._write(id_, form, request, run, start, stop)
         except TidegateError:
             raise
         except Exception:
             _log.exception("a result of %s could not be written", run.model.name)
             raise InternalError("the result could not be written; the gateway's log says why") from None
-        if len(payload) > self._hub.settings.outbound_bytes:
-            bound = self._hub.settings.outbound_bytes
-            raise TooLarge(f"the result takes {len(payload)} bytes, a client may have {bound} waiting")
+        bound = self._hub.settings.outbound_bytes
+        if len(payload) > bound or self._link.backlog > 2 * bound:
+            raise TooLarge(f"the result takes {len(payload)} bytes, {self._link.backlog} wait to be read already")
         return payload
 
     def failed(self, request: Request, error: TidegateError) -> None:
@@ -234,6 +249,8 @@ class Session:
         self._send(_error(None, error, duplicate_of=id_), form)
 
     def _refuse(self, id_: Id | None, form: Form, error: TidegateError, model: str) -> None:
+        if isinstance(error, Overloaded) and error.bound is not None:
+            self._hub.metrics.refused.add(error.bound)
         self._hub.metrics.model(model).requests.add(error.code)
         self._send(_error(id_, error), form)
 
@@ -274,7 +291,7 @@ class Session:
 
 
 def _timeout_s(message: Infer) -> float:
-    return NO_DEADLINE if message.timeout_ms is None else message.timeout_ms / 1000
+    return NEVER if message.timeout_ms is None else message.timeout_ms / 1000
 
 
 def _error(id_: Id | None, error: TidegateError, *, duplicate_of: Id | None = None) -> Error:

@@ -5,20 +5,43 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tidegate.results import Array
+
+
+class RunControl:
+    """Lets another thread ask a run to end early. One for each run: a run that was stopped stays stopped."""
+
+    __slots__ = ("_stop", "stopped")
+
+    def __init__(self) -> None:
+        self.stopped = False
+        self._stop: Callable[[], None] | None = None
+
+    def begins(self, stop: Callable[[], None]) -> None:
+        """Take what stops the run that is about to begin."""
+        self._stop = stop
+        if self.stopped:
+            stop()
+
+    def stop(self) -> None:
+        """Ask the run to end at the next place where it can; it then fails."""
+        self.stopped = True
+        if self._stop is not None:
+            self._stop()
 
 
 class Backend(Protocol):
     """Runs one loaded model. All methods may be called from any thread, ``run`` from several at once."""
 
-    def run(self, arrays: Sequence[Array], /) -> list[Array]:
+    def run(self, arrays: Sequence[Array], /, control: RunControl | None = None) -> list[Array]:
         """Run the model once.
 
         Args:
             arrays: one array per input, in the order of the model's signature. BF16 is a structured dtype
                 (``[("bf16", "<u2")]``), BYTES is an object array of ``bytes``; the caller has checked datatypes and shapes.
+            control: lets another thread stop the run, as far as the runtime can be stopped.
 
         Returns:
             One array per output, in the order of the signature and in the same conventions.

@@ -13,6 +13,7 @@ import numpy as np
 
 from tidegate.errors import InternalError, ModelFailed, TidegateError
 
+from .backend import RunControl
 from .planner import still_wanted
 from .queue import rows_of
 
@@ -64,12 +65,13 @@ class Run:
 class Batch:
     """Pieces of requests that run together; all have one batch key."""
 
-    __slots__ = ("error", "pieces", "rows", "run", "worker")
+    __slots__ = ("control", "error", "pieces", "rows", "run", "worker")
 
     def __init__(self, worker: Worker, pieces: list[Piece]) -> None:
         self.worker = worker
         self.pieces = pieces
         self.rows = rows_of(pieces)
+        self.control = RunControl()
         self.run: Run | None = None
         self.error: TidegateError | None = None
 
@@ -81,7 +83,7 @@ class Batch:
         model = self.worker.model
         started = time.monotonic()
         try:
-            outputs = model.backend.run(self._assemble(model))
+            outputs = model.backend.run(self._assemble(model), self.control)
             self._check(model, outputs)
         except TidegateError as error:
             self.error = error
@@ -103,7 +105,14 @@ class Batch:
         if axis is None:
             return self.pieces[0][0].arrays[index]
         parts = [_rows(request, index, axis, start, stop) for request, start, stop in self.pieces]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis)
+        if len(parts) == 1:
+            return parts[0]
+        first = parts[0]
+        if axis == 0 and first.nbytes and not first.dtype.hasobject:
+            # One copy without letting go of the interpreter lock, which np.concatenate does once for each part: beside a
+            # busy event loop that costs ten times the copying.
+            return np.frombuffer(b"".join([part.data for part in parts]), first.dtype).reshape(-1, *first.shape[1:])
+        return np.concatenate(parts, axis)
 
     def _check(self, model: Model, outputs: Sequence[Array]) -> None:
         """Refuse outputs that do not have one row for each row that went in: they could not be told apart."""

@@ -53,9 +53,12 @@ class Costs:
 
     def estimate_s(self, rows: int) -> float:
         """Return the seconds that a run of so many rows is expected to take; 0 when nothing is known."""
+        bucket = _bucket(rows)
+        known_s = self._per_row.get(bucket)
+        if known_s is not None:
+            return known_s * rows
         if not self._per_row:
             return 0.0
-        bucket = _bucket(rows)
         nearest = min(self._per_row, key=lambda known: (abs(known - bucket), -known))
         return self._per_row[nearest] * rows
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 
-from .request import NO_DEADLINE, Request
+from .request import NEVER, Request
 
 _BUCKETS_PER_S = 128
 _SWEEP_AT_LEAST = 8192  # buckets: a minute's worth; above, empty ones are swept away when their number has doubled
@@ -28,9 +28,12 @@ class Deadlines:
     def __len__(self) -> int:
         return sum(map(len, self._buckets.values()))
 
+    def __bool__(self) -> bool:
+        return bool(self._order)  # perhaps only empty buckets: cheap, and on the safe side
+
     def add(self, request: Request) -> None:
         """Watch a request; one without a time limit is not kept."""
-        if request.deadline == NO_DEADLINE:
+        if request.deadline == NEVER:
             return
         number = int(request.deadline * _BUCKETS_PER_S)
         bucket = self._buckets.get(number)
@@ -44,7 +47,7 @@ class Deadlines:
 
     def discard(self, request: Request) -> None:
         """Forget a request that has its answer."""
-        if request.deadline != NO_DEADLINE:
+        if request.deadline != NEVER:
             bucket = self._buckets.get(int(request.deadline * _BUCKETS_PER_S))
             if bucket is not None:
                 bucket.discard(request)
@@ -62,11 +65,11 @@ class Deadlines:
             del self._buckets[heapq.heappop(self._order)]
         return late
 
-    def next_check(self) -> float | None:
-        """Return when to ask again, or None when nothing is watched; empty buckets are dropped on the way."""
+    def next_check(self) -> float:
+        """Return when to ask again, ``NEVER`` when nothing is watched; empty buckets are dropped on the way."""
         while self._order and not self._buckets[self._order[0]]:
             del self._buckets[heapq.heappop(self._order)]
-        return (self._order[0] + 1) / _BUCKETS_PER_S if self._order else None
+        return (self._order[0] + 1) / _BUCKETS_PER_S if self._order else NEVER
 
     def _sweep(self) -> None:
         self._buckets = {number: bucket for number, bucket in self._buckets.items() if bucket}

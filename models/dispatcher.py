@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .request import NEVER
+
 if TYPE_CHECKING:
     from .batch import Batch
     from .worker import Worker
@@ -48,9 +50,13 @@ class Dispatcher:
                 return batch
         return None
 
-    def next_check(self) -> float | None:
-        """Return when a worker that waits for a fuller batch will be ready, if any does."""
-        return min((worker.ready_at() for worker in self._active if worker.has_work()), default=None)
+    def has_work(self) -> bool:
+        """Tell whether anything may be waiting for a slot."""
+        return bool(self._active)
+
+    def next_check(self, now: float) -> float:
+        """Return when a worker that waits for a fuller batch will be ready; ``NEVER`` if none does."""
+        return min([at for worker in self._active if worker.delays and (at := worker.ready_at()) > now], default=NEVER)
 
     def release(self, batch: Batch) -> None:
         """Take note that a batch came back from its slot."""
@@ -86,17 +92,17 @@ class Dispatcher:
             return
 
     def _pick(self, now: float) -> Worker | None:
-        idle = [worker for worker in self._active if not worker.has_work()]
-        for worker in idle:
-            del self._active[worker]
-        ready = [worker for worker in self._active if worker.ready_at() <= now]
-        if not ready:
-            return None
-        worker = min(ready, key=lambda candidate: candidate.used_s)
-        if self.used + self._units(worker) <= self.slots:
-            return worker
-        ahead = len(self._ahead) < self.slots and worker.is_full() and worker.estimate_s() <= _AHEAD_LIMIT_S
-        return worker if ahead and worker.units == 1 else None
+        """Choose whose turn it is; None if nobody is ready or there is no room."""
+        best = None
+        for worker in tuple(self._active):
+            if not worker.has_work():
+                del self._active[worker]
+            elif (best is None or worker.used_s < best.used_s) and (not worker.delays or worker.ready_at() <= now):
+                best = worker
+        if best is None or self.used + self._units(best) <= self.slots:
+            return best
+        ahead = len(self._ahead) < self.slots and best.units == 1 and best.is_full() and best.estimate_s() <= _AHEAD_LIMIT_S
+        return best if ahead else None
 
     def _units(self, worker: Worker) -> int:
         return min(worker.units, self.slots)

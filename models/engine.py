@@ -20,7 +20,7 @@ from .catalogue import Catalogue
 from .loader import load
 from .model import Model
 from .repository import BadSource, ModelSource, bundled, scan
-from .request import NO_DEADLINE, Request
+from .request import NEVER, Request
 from .scheduler import Observer, Scheduler
 from .task import InferenceTask
 from .worker import Worker
@@ -160,7 +160,7 @@ class Engine:
             priority or 0,
         )
         now = time.monotonic()
-        deadline = NO_DEADLINE if timeout is None else now + timeout
+        deadline = NEVER if timeout is None else now + timeout
         task = InferenceTask(next(self._numbers), model, self.cancel)
         request = Request(kind, task.id, arrays, task, self, now, deadline)
         task.started(request)
@@ -181,6 +181,11 @@ class Engine:
             raise ModelUnavailable("the engine has not been started: use 'async with Engine(…)'")
         return self._scheduler.add
 
+    def go_if_alone(self) -> None:
+        """Run what is queued now, not at the end of this turn of the loop, if nothing else is queued or runs."""
+        if self._scheduler is not None:
+            self._scheduler.go_if_alone()
+
     def cancel(self, request: Request) -> CancelOutcome:
         """Cancel a request; see ``InferenceTask.cancel`` for what the outcome means."""
         return self._scheduler.cancel(request) if self._scheduler else "too_late"
@@ -196,9 +201,12 @@ def _nothing_to_serve(folder: Path | None, bad: Sequence[BadSource]) -> str:
 async def _load_all(folder: Path | None) -> tuple[list[Model], list[BadSource]]:
     """Find and load the models, one after the other, off the event loop."""
     loop = asyncio.get_running_loop()
-    with ThreadPoolExecutor(1, thread_name_prefix="tidegate-load") as loader:
+    loader = ThreadPoolExecutor(1, thread_name_prefix="tidegate-load")
+    try:
         found = await loop.run_in_executor(loader, bundled if folder is None else lambda: scan(folder))
         loaded = [await loop.run_in_executor(loader, _load_one, source) for source in found.sources]
+    finally:
+        loader.shutdown(wait=False, cancel_futures=True)  # waiting for its thread would hold the loop
     models = [result for result in loaded if isinstance(result, Model)]
     return models, [*found.bad, *[result for result in loaded if isinstance(result, BadSource)]]
 

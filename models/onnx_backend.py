@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from tidegate.results import Array
 
+    from .backend import RunControl
+
     Run = Callable[[Sequence[Array]], list[Array]]
 
 _PROVIDERS = ["CPUExecutionProvider"]
@@ -99,9 +101,13 @@ class OnnxBackend:
         if self._typed and any(spec.datatype == "BYTES" for spec in (*self.inputs, *self.outputs)):
             raise ModelUnavailable("onnxruntime gives no BF16 output to a model that has text tensors")
 
-    def run(self, arrays: Sequence[Array], /) -> list[Array]:
-        """Run the model once; see ``Backend.run``."""
-        return self._run(arrays, None)
+    def run(self, arrays: Sequence[Array], /, control: RunControl | None = None) -> list[Array]:
+        """Run the model once; see ``Backend.run``. It can be stopped between two nodes of the graph."""
+        if control is None:
+            return self._run(arrays, None)
+        options = onnxruntime.RunOptions()
+        control.begins(partial(setattr, options, "terminate", True))
+        return self._run(arrays, options)
 
     @contextmanager
     def stoppable(self, limit_s: float) -> Iterator[Run]:

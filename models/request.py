@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .batch import Run
     from .worker import Worker
 
-NO_DEADLINE = float("inf")
+NEVER = float("inf")
 
 
 class Status(IntEnum):
@@ -84,7 +84,7 @@ class Request:
         sink: who waits for the answer.
         client: whose turn it uses; clients take turns.
         arrival: when it came, in seconds of the monotonic clock.
-        deadline: when its answer is no longer wanted, or ``NO_DEADLINE``.
+        deadline: when its answer is no longer wanted, or ``NEVER``.
         rows: how many rows it holds.
         taken: rows that were already given to batches.
         status: where it is.
@@ -101,7 +101,7 @@ class Request:
         sink: Sink,
         client: Hashable,
         arrival: float,
-        deadline: float = NO_DEADLINE,
+        deadline: float = NEVER,
     ) -> None:
         self.kind = kind
         self.tag = tag

@@ -12,12 +12,21 @@ import logging
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from tidegate.errors import Cancelled, CancelOutcome, DeadlineExceeded, InternalError, Overloaded, ShuttingDown, TidegateError
+from tidegate.errors import (
+    Cancelled,
+    CancelOutcome,
+    DeadlineExceeded,
+    InternalError,
+    ModelFailed,
+    Overloaded,
+    ShuttingDown,
+    TidegateError,
+)
 
 from .batch import Batch, Run, merge
 from .deadlines import Deadlines
 from .dispatcher import Dispatcher
-from .request import DONE, NO_DEADLINE, RUNNING, Answer, Request, Sink
+from .request import DONE, NEVER, RUNNING, Answer, Request, Sink
 from .slots import ComputeSlots
 
 if TYPE_CHECKING:
@@ -26,6 +35,8 @@ if TYPE_CHECKING:
     from .worker import Worker
 
 _log = logging.getLogger("tidegate.models")
+
+_STOP_S = 1.0  # for runs that were told to stop
 
 
 class Observer(Protocol):
@@ -48,10 +59,11 @@ class Scheduler:
         self._queue_requests = queue_requests
         self._queue_bytes = queue_bytes
         self._nbytes = 0
+        self._live = 0
         self._observer = observer
         self._due: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = float("inf")
+        self._timer_at = NEVER
         self._closing = False
         self._idle = asyncio.Event()
         self._at_slots: set[Batch] = set()
@@ -71,17 +83,25 @@ class Scheduler:
         if self._closing:
             raise ShuttingDown("the gateway is shutting down")
         if worker.queue.requests >= self._queue_requests:
-            raise self._overloaded(worker, f"{worker.queue.requests} requests wait for model {worker.model.name!r}")
+            raise self._overloaded(worker, "queue_requests", f"{worker.queue.requests} requests wait for {worker.model.name!r}")
         if self._nbytes + kind.nbytes > self._queue_bytes:
-            raise self._overloaded(worker, f"{self._nbytes} bytes of tensors wait or run, {self._queue_bytes} may")
+            raise self._overloaded(
+                worker, "queue_bytes", f"{self._nbytes} bytes of tensors wait or run, {self._queue_bytes} may"
+            )
+        self._live += 1
         self._nbytes += kind.nbytes
         worker.queue.push(request)
-        if request.deadline != NO_DEADLINE:
+        if request.deadline != NEVER:
             self._deadlines.add(request)
         self._dispatcher.wake(worker)
         if self._due is None:
-            # Not at once: what else came in this turn of the loop joins the same batch.
-            self._due = self._loop.call_soon(self._dispatch)
+            # Not at once: what else comes in this turn of the loop joins the same batch.
+            self._due = self._loop.call_soon(self._dispatch_due)
+
+    def go_if_alone(self) -> None:
+        """Dispatch at once if the request that was added last is the only one there is: it has nobody to wait for."""
+        if self._live == 1 and self._due is not None:
+            self._dispatch()
 
     def cancel(self, request: Request) -> CancelOutcome:
         """Cancel a request; its sink is told at once, unless it has its answer already."""
@@ -91,60 +111,70 @@ class Scheduler:
         self._fail(request, Cancelled(f"cancelled: {outcome}", outcome=outcome))
         return outcome
 
-    def _overloaded(self, worker: Worker, why: str) -> Overloaded:
+    def _overloaded(self, worker: Worker, bound: str, why: str) -> Overloaded:
         rate = worker.costs.best_rate()
         wait_ms = int(1000 * worker.queue.rows / rate) + 1 if rate else None
-        return Overloaded(f"{why}; not executed, send it again later", retry_after_ms=wait_ms)
+        return Overloaded(f"{why}; not executed, send it again later", retry_after_ms=wait_ms, bound=bound)
 
     # Batches go out.
 
-    def _dispatch(self) -> None:
+    def _dispatch_due(self) -> None:
         self._due = None
+        self._dispatch()
+
+    def _dispatch(self) -> None:
         now = time.monotonic()
-        for request in self._deadlines.expired(now):
-            self._fail(request, DeadlineExceeded(f"no answer within {_ms(request.deadline - request.arrival)} ms"))
+        if self._deadlines:
+            for request in self._deadlines.expired(now):
+                self._fail(request, DeadlineExceeded(f"no answer within {_ms(request.deadline - request.arrival)} ms"))
         while (batch := self._dispatcher.next(now)) is not None:
             for request, _, _ in batch.pieces:
                 request.status = RUNNING
             self._at_slots.add(batch)
             self.slots.submit(batch)
-        self._set_timer(now)
+        at = min(self._deadlines.next_check(), self._dispatcher.next_check(now))
+        if at < self._timer_at:
+            self._set_timer(at, now)
 
-    def _set_timer(self, now: float) -> None:
+    def _set_timer(self, at: float, now: float) -> None:
         """Keep one timer, at the earliest time at which something has to be decided without a message or a result."""
-        checks = [at for at in (self._deadlines.next_check(), self._dispatcher.next_check()) if at is not None and at > now]
-        at = min(checks, default=None)
-        if at is None or (self._timer is not None and now < self._timer_at <= at):
-            return
         if self._timer is not None:
             self._timer.cancel()
         self._timer_at = at
-        self._timer = self._loop.call_later(at - now + 0.001, self._timer_fired)
+        self._timer = self._loop.call_later(max(0.0, at - now) + 0.001, self._timer_fired)
 
     def _timer_fired(self) -> None:
         self._timer = None
+        self._timer_at = NEVER
         self._dispatch()
 
     # Batches come back.
 
     def _done(self, batch: Batch) -> None:
+        worker = batch.worker
         self._at_slots.discard(batch)
         self._dispatcher.release(batch)
-        final = batch.worker.settle(batch)
-        if batch.worker.has_work():
-            self._dispatcher.wake(batch.worker)
-        self._dispatch()  # the slot computes again before anybody is answered
+        final = worker.settle(batch)
+        if worker.has_work():
+            self._dispatcher.wake(worker)
+        if self._dispatcher.has_work():
+            self._dispatch()  # the slot computes again before anybody is answered
         if batch.run is not None:
             self._answer(batch, batch.run)
-        error = batch.error or InternalError("the batch ended without a result")
+            self._observe(batch, batch.run)
         for request in final:
-            self._fail(request, error)
+            self._fail(request, batch.error or InternalError("the batch ended without a result"))
         if self._closing and not self._at_slots:
             self._idle.set()
 
-    def _answer(self, batch: Batch, run: Run) -> None:
+    def _observe(self, batch: Batch, run: Run) -> None:
         if self._observer is not None:
-            self._observer.ran(batch, run)
+            try:
+                self._observer.ran(batch, run)
+            except Exception:
+                _log.exception("a run could not be counted")
+
+    def _answer(self, batch: Batch, run: Run) -> None:
         by_sink: dict[Sink, list[Answer]] = {}
         row = 0
         for request, start, stop in batch.pieces:
@@ -168,16 +198,24 @@ class Scheduler:
         if request.parts is None:
             request.parts = {}
         request.parts[at] = (run, start, stop)
-        if sum(b - a for _, a, b in request.parts.values()) == request.rows:
+        if sum(b - a for _, a, b in request.parts.values()) < request.rows:
+            return
+        try:
             whole, first, last = merge(request)
-            self._leave(request)
-            self._hand_over(request.sink, whole, [(request, first, last)])
+        except (MemoryError, ValueError) as error:
+            self._fail(request, ModelFailed(f"the parts of the answer do not fit together: {error}"))
+            return
+        self._leave(request)
+        self._hand_over(request.sink, whole, [(request, first, last)])
 
     def _hand_over(self, sink: Sink, run: Run, answers: list[Answer]) -> None:
+        """Give a sink its answers; one that cannot take them is told so, since nobody may be left without an answer."""
         try:
             sink.finished(run, answers)
         except Exception:
             _log.exception("results could not be handed over")
+            for request, _, _ in answers:
+                self._tell(request, InternalError("the result could not be handed over; the log says why"))
 
     def _fail(self, request: Request, error: TidegateError) -> None:
         if request.status is DONE:
@@ -185,37 +223,52 @@ class Scheduler:
         if request.taken < request.rows:
             request.kind.worker.queue.remove(request)
         self._leave(request)
+        self._tell(request, error)
+
+    def _tell(self, request: Request, error: TidegateError) -> None:
         try:
             request.sink.failed(request, error)
         except Exception:
             _log.exception("an error could not be handed over")
 
     def _leave(self, request: Request) -> None:
+        self._live -= 1
         request.status = DONE
         request.parts = None
         self._nbytes -= request.kind.nbytes
-        if request.deadline != NO_DEADLINE:
+        if request.deadline != NEVER:
             self._deadlines.discard(request)
 
     # The end.
 
     async def aclose(self, grace_s: float = 10.0) -> None:
-        """Refuse what is queued, let what runs come to its end for at most ``grace_s`` seconds, stop the threads."""
+        """Refuse what is queued, let what runs come to its end for at most ``grace_s`` seconds, stop the threads.
+
+        A run that is not done by then is told to stop, which it does between two nodes of its graph, and given up.
+        """
         self._closing = True
         self._refuse_waiting()
-        if self._at_slots:
-            try:
-                async with asyncio.timeout(grace_s):
-                    await self._idle.wait()
-            except TimeoutError:
-                _log.warning("%d runs did not end within %g s", len(self._at_slots), grace_s)
+        if not await self._runs_end(grace_s):
+            _log.warning("%d runs did not end within %g s", len(self._at_slots), grace_s)
         self._refuse_waiting()
         for batch in self._at_slots:
             for request, _, _ in batch.pieces:
                 self._fail(request, ShuttingDown("the gateway is shutting down"))
+            batch.control.stop()
+        await self._runs_end(_STOP_S)
         if self._timer is not None:
             self._timer.cancel()
         self.slots.stop()
+
+    async def _runs_end(self, within_s: float) -> bool:
+        if not self._at_slots:
+            return True
+        try:
+            async with asyncio.timeout(within_s):
+                await self._idle.wait()
+        except TimeoutError:
+            return False
+        return True
 
     def _refuse_waiting(self) -> None:
         for worker in self._workers:

@@ -72,11 +72,12 @@ class InferenceTask:
 
         Returns:
             ``removed``: it was queued and never runs. ``dropped``: it runs, and its result is thrown away.
-            ``too_late``: it had its result or error already, which stands.
+            ``too_late``: it had its result or error already, which stands. Cancelling again says the same again.
         """
-        if self._request is None or self._future.done():
-            return "too_late"
-        return self._cancel(self._request)
+        if self._future.done():
+            error = self._future.exception()
+            return error.outcome if isinstance(error, Cancelled) else "too_late"
+        return "too_late" if self._request is None else self._cancel(self._request)
 
     def started(self, request: Request) -> None:
         """Take note of the request behind this task."""

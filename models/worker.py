@@ -52,6 +52,11 @@ class Worker:
         """Tell whether anything waits."""
         return bool(self.queue) or bool(self._retries)
 
+    @property
+    def delays(self) -> bool:
+        """Whether its batches may wait for company."""
+        return self._delay_s > 0
+
     def ready_at(self) -> float:
         """Return when the next batch may run; only meaningful when there is work.
 

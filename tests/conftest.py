@@ -15,9 +15,15 @@ from server_process import Serve, ServerProcess
 
 
 @pytest.fixture(scope="session")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a quick, a slow and a wide model (see ``model_folders``)."""
-    return model_folders.build(tmp_path_factory.mktemp("models"))
+def quick_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with models that take no time (see ``model_folders``)."""
+    return model_folders.quick(tmp_path_factory.mktemp("quick"))
+
+
+@pytest.fixture(scope="session")
+def slow_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a quick model and a slow one."""
+    return model_folders.slow(tmp_path_factory.mktemp("slow"))
 
 
 @pytest.fixture
@@ -25,8 +31,9 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     """Start gateways with the arguments of a command line; each must end well, with a clean log."""
     started: list[ServerProcess] = []
 
-    def start(*arguments: object, listening: bool = True, **environment: str) -> ServerProcess:
-        server = ServerProcess(tmp_path / f"server{len(started)}", ("--port", "0", *map(str, arguments)), **environment)
+    def start(*arguments: object, port: int = 0, listening: bool = True, **environment: str) -> ServerProcess:
+        words = ("--port", str(port), *map(str, arguments))
+        server = ServerProcess(tmp_path / f"server{len(started)}", words, **environment)
         started.append(server)
         if listening:
             server.wait_until_listening()
@@ -42,7 +49,8 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
 @pytest.fixture(scope="session")
 def bundled_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """One gateway with the bundled models and default settings, for all tests that do not change it."""
-    server = ServerProcess(tmp_path_factory.mktemp("bundled") / "server", ("--port", "0"))
+    # Two slots, whatever the machine has: some tests need runs that go on at the same time.
+    server = ServerProcess(tmp_path_factory.mktemp("bundled") / "server", ("--port", "0", "--compute-slots", "2"))
     try:
         server.wait_until_listening()
         yield server

@@ -92,10 +92,26 @@ class ModelUnavailable(TidegateError):
 
 
 class Overloaded(TidegateError):
-    """Raised when a request was refused and certainly not executed."""
+    """Raised when a request was refused and certainly not executed.
+
+    Attributes:
+        bound: name of the setting that was reached; known only where the request was refused.
+    """
 
     code = "overloaded"
     retryable = True
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        expected: str | None = None,
+        retry_after_ms: int | None = None,
+        bound: str | None = None,
+    ) -> None:
+        super().__init__(message, param=param, expected=expected, retry_after_ms=retry_after_ms)
+        self.bound = bound
 
 
 class ShuttingDown(TidegateError):

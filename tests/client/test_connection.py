@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from waiting import until
 
 import tidegate
 from tidegate import errors
@@ -43,12 +44,6 @@ def infers(gateway: FakeGateway) -> list[Infer]:
     return [message for message in gateway.received if isinstance(message, Infer)]
 
 
-async def until(condition: Any) -> None:
-    """Let the loop turn until something holds; the test's own time limit ends it otherwise."""
-    while not condition():
-        await asyncio.sleep(0.001)
-
-
 async def test_infer() -> None:
     """One call gives the outputs by name, with timing; the arrays are the caller's to change."""
     async with FakeGateway(MODELS) as gateway, tidegate.connect(gateway.url) as gw:
@@ -63,6 +58,7 @@ async def test_every_form_and_datatype(form: Any) -> None:
     """What is sent comes back equal, in each form in which messages are written; strings come back as bytes."""
     tensors: dict[str, Any] = {code: np.ones((2, 3), code) for code in ("?", "i1", "<i8", "u1", "<u8", "<f2", "<f4", "<f8")}
     tensors |= {"scalar": np.array(3, "<i4"), "empty": np.zeros((0, 2), "<f4"), "timeout": np.zeros(1, "<f4")}
+    tensors["word"] = np.array(b"w\x00", object)
     tensors["text"] = np.array([b"a\x00", "ü".encode(), b""], object)
     async with FakeGateway(MODELS) as gateway, tidegate.connect(gateway.url, form=form) as gw:
         out = await gw.infer("echo", tensors)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from waiting import until
+from websockets.exceptions import ConnectionClosed
 
 import tidegate
 from tidegate import errors
@@ -39,11 +42,6 @@ MODELS = {"quick": quick, "never": never}
 
 def held(gw: Connection) -> int:
     return gw._driver.session.ledger.held_bytes
-
-
-async def until(condition: Any) -> None:
-    while not condition():
-        await asyncio.sleep(0.001)
 
 
 async def test_ten_thousand_at_once() -> None:
@@ -97,7 +95,7 @@ async def test_a_server_that_does_not_read() -> None:
     """If the server stops reading, memory stays bounded, time limits hold, and the connection is cut by the watchdog."""
     big = np.zeros(MIB, "u1")
     async with (
-        FakeGateway(MODELS, keepalive_ms=150) as gateway,
+        FakeGateway(MODELS, keepalive_ms=300) as gateway,
         tidegate.connect(gateway.url, max_buffer_bytes=16 * MIB, reconnect=False) as gw,
     ):
         await gw.infer("quick", n=X)
@@ -116,6 +114,32 @@ async def test_a_server_that_does_not_read() -> None:
         assert all(isinstance(outcome, errors.ConnectionLost) for outcome in outcomes[8:])
         assert "no sign of life" in repr(gw)
         assert held(gw) == 0
+
+
+async def test_a_server_that_reads_in_fits_and_starts() -> None:
+    """When a server that stopped reading goes on, so does the client: nothing is lost and nothing is sent twice."""
+    async with FakeGateway(MODELS) as gateway, tidegate.connect(gateway.url) as gw:
+        gateway.stop_reading()
+        calls = [asyncio.create_task(gw.infer("quick", x=np.full(MIB, number, "u1"))) for number in range(32)]
+        link = gw._driver._link
+        assert link is not None
+        await until(lambda: link.paused)
+        gateway.read_again()
+        outs = await asyncio.gather(*calls)
+        assert [int(out["x"][-1]) for out in outs] == list(range(32))
+        assert sum(isinstance(message, Infer) for message in gateway.received) == 32
+
+
+async def test_endlessly_many_fragments() -> None:
+    """A message in more fragments than anybody needs ends the connection instead of filling the memory."""
+    async with FakeGateway(MODELS) as gateway, tidegate.connect(gateway.url, reconnect=False) as gw:
+        task = gw.submit("never", x=X)
+        await gw.ping()
+        (connection,) = gateway.connections
+        with suppress(ConnectionClosed):
+            await connection.send(["x"] * 5000)
+        with pytest.raises(errors.ConnectionLost):
+            await task
 
 
 async def test_closing_does_not_wait_for_a_server_that_does_not_read() -> None:
@@ -141,7 +165,7 @@ async def test_too_large_is_refused_here() -> None:
 
 
 async def test_writes_are_joined() -> None:
-    """The requests of one turn of the loop go out in one write."""
+    """The first request of an idle connection goes out at once, and the others of that turn of the loop in one write."""
     async with FakeGateway(MODELS) as gateway, tidegate.connect(gateway.url) as gw:
         link = gw._driver._link
         assert link is not None
@@ -149,4 +173,4 @@ async def test_writes_are_joined() -> None:
         write = link.transport.write
         link.transport.write = lambda data: (writes.append(len(data)), write(data))[1]  # type: ignore[method-assign]
         await asyncio.gather(*[gw.infer("quick", n=X) for _ in range(100)])
-        assert len(writes) == 1
+        assert len(writes) == 2

@@ -29,7 +29,7 @@ class TestMerge:
 
     def test_a_name_that_is_passed_twice(self) -> None:
         """The same name in both is a mistake of the caller."""
-        with pytest.raises(TypeError, match="passed twice.*x"):
+        with pytest.raises(TypeError, match=r"passed twice, .*: x"):
             merge({"x": 1}, {"x": 2})
 
     def test_what_is_no_mapping(self) -> None:

@@ -17,7 +17,7 @@ from tidegate.client.exchange import Exchange, Phase
 from tidegate.client.failure import is_terminal, lost_reason, open_failure
 from tidegate.client.heartbeat import Heartbeat, Pulse
 from tidegate.client.options import LONGEST_TIMEOUT_S, ConnectOptions, Options
-from tidegate.client.url import complete, is_loopback
+from tidegate.client.url import complete, is_loopback, without_secrets
 from tidegate.errors import ConnectionLost
 
 
@@ -68,7 +68,7 @@ class TestHeartbeat:
     def test_silence(self) -> None:
         """A keepalive of silence is asked about once, two are the end."""
         heartbeat = Heartbeat(10.0, now=0.0)
-        assert [heartbeat.check(now, 0) for now in (9.9, 10.0, 15.0, 19.9, 20.0)] == [
+        assert [heartbeat.check(now) for now in (9.9, 10.0, 15.0, 19.9, 20.0)] == [
             Pulse.FINE,
             Pulse.ASK,
             Pulse.FINE,
@@ -76,17 +76,29 @@ class TestHeartbeat:
             Pulse.DEAD,
         ]
 
-    def test_delivered_bytes_are_a_sign_of_life(self) -> None:
-        """While the network takes bytes the peer is there; when it takes no more, it is not."""
+    def test_a_slow_upload_is_a_sign_of_life(self) -> None:
+        """While the network takes bytes of a backlog the peer is there; when it takes no more, it is not."""
         heartbeat = Heartbeat(10.0, now=0.0)
-        assert [heartbeat.check(10.0 * turn, delivered=100 * turn) for turn in range(1, 9)] == [Pulse.FINE] * 8
-        assert heartbeat.check(100.0, delivered=800) is Pulse.DEAD
+        heartbeat.check(5.0, delivered=0, backlog=900)
+        assert [heartbeat.check(10.0 * turn, 100 * turn, 900 - 100 * turn) for turn in range(1, 9)] == [Pulse.FINE] * 8
+        assert [heartbeat.check(now, 800, 100) for now in (95.0, 105.0)] == [Pulse.ASK, Pulse.DEAD]
+
+    def test_bytes_that_were_taken_at_once_are_none(self) -> None:
+        """The operating system takes our pings although nobody reads them."""
+        heartbeat = Heartbeat(10.0, now=0.0)
+        assert heartbeat.check(10.0, delivered=0) is Pulse.ASK
+        assert heartbeat.check(20.0, delivered=20) is Pulse.DEAD
+
+    def test_a_program_that_was_stopped_asks_first(self) -> None:
+        """After a pause of our own, in which nothing could be heard, the peer still gets its chance to answer."""
+        heartbeat = Heartbeat(10.0, now=0.0)
+        assert [heartbeat.check(now) for now in (1000.0, 1009.9, 1010.0)] == [Pulse.ASK, Pulse.FINE, Pulse.DEAD]
 
     def test_next_check(self) -> None:
         """The watch asks to be looked at when it may have something to say."""
         heartbeat = Heartbeat(10.0, now=0.0)
         assert heartbeat.next_check() == 10.0
-        heartbeat.check(10.0, 0)
+        heartbeat.check(10.0)
         assert heartbeat.next_check() == 20.0
         heartbeat.heard(12.0)
         assert heartbeat.next_check() == 22.0
@@ -137,6 +149,10 @@ class TestUrl:
         """The error shows how an address looks, or what is wrong with this one."""
         with pytest.raises(ValueError, match=r"looks like ws://|fragment"):
             complete(typed)
+
+    def test_secrets_are_not_shown(self) -> None:
+        """Neither a password nor a token of the address is in what is shown."""
+        assert without_secrets("wss://me:secret@example.org:8/v1?token=t") == "wss://example.org:8/v1"
 
     def test_loopback(self) -> None:
         """Only this machine is loopback."""

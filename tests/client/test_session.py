@@ -335,6 +335,15 @@ class TestReconnect:
             story.session.dial()
         assert str(story.session.state) == "connecting"
 
+    def test_an_attempt_that_is_given_up_as_it_succeeds(self) -> None:
+        """If the time for an attempt ends just when it succeeds, what was sent by then is treated as after any cut."""
+        story = open_story()
+        pure, impure = story.submit("pure"), story.submit("impure")
+        story.session.failed("timed out", story.now)
+        story.act()
+        assert story.outcome(impure).maybe_executed
+        assert [message.id for message in story.reconnect()] == [pure.id]
+
     def test_another_protocol_is_an_error(self) -> None:
         """A server that greets with another protocol is refused."""
         story = Story()

@@ -148,11 +148,14 @@ class TestCancel:
         """One failing inference in a TaskGroup cancels the others at the server."""
         gate = Gate()
         async with FakeGateway({"gate": gate, "picky": picky}) as gateway, tidegate.connect(gateway.url) as gw:
-            with pytest.raises(ExceptionGroup):
+
+            async def work() -> None:
                 async with asyncio.TaskGroup() as group:
-                    for _ in range(3):
-                        group.create_task(gw.infer("gate", x=X))
-                    group.create_task(gw.infer("picky", x=X))
+                    for name in ("gate", "gate", "gate", "picky"):
+                        group.create_task(gw.infer(name, x=X))
+
+            with pytest.raises(ExceptionGroup):
+                await work()
             await gw.ping()
             assert sum(isinstance(message, Cancel) for message in gateway.received) == 3
             assert gate.running == 0

@@ -37,7 +37,7 @@ from tidegate.codecs.messages import (
     Result,
     Timing,
 )
-from tidegate.codecs.result_template import ResultTemplate
+from tidegate.codecs.result_template import ResultTemplate, run_part
 from tidegate.codecs.tensors import pack_strings
 from tidegate.codecs.writer import encode
 
@@ -253,7 +253,7 @@ INVALID_SERVER_BINARY: list[tuple[str, bytes, str, str | None, int | str | None,
     ("result-missing", binary(ANSWER), "invalid_message", "outputs[0]", 7, "the tensor is not there"),
     ("result-surplus", binary(ANSWER, ONE) + bytes(8), "invalid_message", None, 7, "8 bytes that no tensor has"),
     ("result-padding", binary(ANSWER, ONE + b"\x01"), "invalid_message", "outputs[0]", 7, "padding that is not zero"),
-    ("result-datatype", binary(ANSWER | {"outputs": [tensor([1], "FP8")]}, ONE), "invalid_input", "outputs[0].datatype", 7, "?"),
+    ("result-rank", binary(ANSWER | {"outputs": [tensor([1] * 9)]}, ONE), "invalid_input", "outputs[0].shape", 7, "rank 9"),
 ]  # fmt: skip
 
 
@@ -281,8 +281,8 @@ def valid_vectors() -> list[tuple[dict[str, Any], bytes]]:
         for form, suffix in FORMS.items():
             vectors.append(_valid(f"{name}-{suffix}", message, arrays, form, encode(message, form, arrays)))
     vectors += [_valid(name, message, {}, Form.TEXT, encode(message, Form.TEXT)) for name, message in TEXTS]
-    template = ResultTemplate("digits", "1", [("probs", "FP32", (1, 10))], TIMING.compute_us, TIMING.batch_size)
-    wide = template.frame(7, TIMING.queue_us, [PROBS.tobytes()])
+    template = ResultTemplate("digits", "1", [("probs", "FP32", (1, 10))])
+    wide = template.frame(7, TIMING.queue_us, run_part(TIMING.compute_us, TIMING.batch_size), [PROBS.tobytes()])
     vectors.append(_valid("result-wide-integers", RESULT, {"probs": PROBS}, Form.MSGPACK, wide))
     nested = json.dumps(infer(tensor([2, 2], data=[[1, 2], [3, 4]]), later={"x": []}), indent=1).encode()
     square = {"x": np.array([[1, 2], [3, 4]], "<f4")}

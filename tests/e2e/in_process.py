@@ -46,3 +46,8 @@ async def eventually(condition: Callable[[], Any], timeout_s: float = 15.0) -> A
         while not (found := condition()):
             await asyncio.sleep(0.005)
     return found
+
+
+async def ended(gateway: Gateway, reason: str, count: int = 1) -> None:
+    """Wait until so many connections have ended for a reason."""
+    await eventually(lambda: gateway.metrics.connections_closed.values[reason] >= count)

@@ -116,6 +116,8 @@ class RawClient:
 
     async def send(self, data: bytes) -> None:
         """Send bytes; a connection that the server has closed swallows them."""
+        if self.writer.transport.is_closing():
+            return
         self.writer.write(data)
         try:
             async with asyncio.timeout(ANSWER_S):

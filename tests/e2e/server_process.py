@@ -15,9 +15,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import tidegate
+
 START_S = 40.0
 STOP_S = 20.0
 _WATCH = Path(__file__).parent / "watch"
+_SOURCES = Path(tidegate.__file__).parent.parent  # the same code that the tests import
 _LISTENING = re.compile(r"Listening on (ws://\S+:(\d+)/v1)")
 _BAD_SIGNS = re.compile(r"Traceback|[Uu]nhandled|never retrieved|Fatal|was never awaited|BLOCKING CALL|Error in sitecustomize|CRITICAL")
 
@@ -25,7 +28,7 @@ _BAD_SIGNS = re.compile(r"Traceback|[Uu]nhandled|never retrieved|Fatal|was never
 def environment(**extra: str) -> dict[str, str]:
     """Give the environment of a new process: none of the caller's settings, and the detector on its path."""
     mine = {name: value for name, value in os.environ.items() if not name.startswith(("TIDEGATE_", "PYTHON"))}
-    return {**mine, "PYTHONPATH": str(_WATCH), "PYTHONUNBUFFERED": "1", **extra}
+    return {**mine, "PYTHONPATH": f"{_WATCH}{os.pathsep}{_SOURCES}", "PYTHONUNBUFFERED": "1", **extra}
 
 
 class ServerProcess:
@@ -34,6 +37,7 @@ class ServerProcess:
     Attributes:
         url: where it listens, once ``wait_until_listening`` has returned.
         port: the same, as a number.
+        judged: whether its end was looked at.
     """
 
     def __init__(self, folder: Path, arguments: tuple[str, ...], **extra: str) -> None:
@@ -41,6 +45,7 @@ class ServerProcess:
         self._log = folder / "log"
         self.url = ""
         self.port = 0
+        self.judged = False
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "tidegate.gateway.cli", "serve", *arguments],
@@ -70,8 +75,18 @@ class ServerProcess:
         """Send SIGTERM."""
         self.process.send_signal(signal.SIGTERM)
 
+    def fails(self) -> str:
+        """Wait for a start that must fail; return what was said about it, without what is said of every start."""
+        assert self.wait(START_S) != 0, self.log
+        self.judged = True
+        self.check_log()
+        quiet = ("blocking calls are detected", "is loading its models")
+        return "\n".join(line for line in self.log.splitlines() if not any(phrase in line for phrase in quiet))
+
     def stop(self) -> None:
-        """Stop it as a service manager would, and judge how it lived and ended."""
+        """Stop it as a service manager would, and judge how it lived and ended; nothing is left to do after ``fails``."""
+        if self.judged:
+            return
         if self.process.poll() is None:
             self.terminate()
         try:
@@ -79,6 +94,7 @@ class ServerProcess:
         finally:
             self.process.kill()
             self.process.wait()
+        self.judged = True
         assert code == 0, f"exit code {code}\n{self.log}"
         self.check_log()
 

@@ -36,7 +36,7 @@ def silero() -> tuple[Array, Array, Array, Array]:
     random = np.random.default_rng(2)
     sound = random.normal(0, 0.1, (SILERO_ROWS, 576)).astype(np.float32)
     state = random.normal(0, 0.5, (2, SILERO_ROWS, 128)).astype(np.float32)
-    rate = np.array([16000])
+    rate = np.array(16000)
     runs = [
         session("silero_vad").run(None, {"input": sound[row : row + 1], "state": state[:, row : row + 1], "sr": rate})
         for row in range(SILERO_ROWS)

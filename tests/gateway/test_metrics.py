@@ -31,6 +31,7 @@ FAMILIES = {
     "tidegate_queue_requests": "gauge",
     "tidegate_queue_bytes": "gauge",
     "tidegate_compute_slots": "gauge",
+    "tidegate_tasks": "gauge",
     "tidegate_slot_busy_seconds": "counter",
     "tidegate_slot_busy_share": "gauge",
     "tidegate_loop_lag_seconds": "histogram",

@@ -31,7 +31,7 @@ class FakeBackend:
         self.gate = threading.Event()
         self.gate.set()
 
-    def run(self, arrays: Sequence[Any], /) -> list[Any]:
+    def run(self, arrays: Sequence[Any], /, control: Any = None) -> list[Any]:
         self.sizes.append(len(arrays[0]))
         self.started.release()
         if not self.gate.wait(10):

@@ -137,7 +137,7 @@ def test_a_wait_for_company_ends() -> None:
     patient = worker("patient", FAST, delay_ms=20.0)
     load(dispatcher, patient, 3)
     assert dispatcher.next(0.010) is None
-    assert dispatcher.next_check() == 0.020
+    assert dispatcher.next_check(0.010) == 0.020
     batch = dispatcher.next(0.021)
     assert batch is not None
     assert batch.rows == 3

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -16,9 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidegate.errors import ModelFailed, Overloaded, ShuttingDown
-from tidegate.models.model import Model
 from tidegate.models.scheduler import Scheduler
 from tidegate.models.worker import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from tidegate.models.model import Model
 
 
 @asynccontextmanager
@@ -40,7 +43,7 @@ def backend(worker: Worker) -> FakeBackend:
 
 async def until(condition: Callable[[], Any]) -> None:
     async with asyncio.timeout(10):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 (the loop has to go round for anything to happen)
             await asyncio.sleep(0)
 
 
@@ -191,7 +194,7 @@ async def test_bounds_are_kept() -> None:
     async with running(model(cost_s={1: 0.01}), queue_requests=2, queue_bytes=8 * 20) as (scheduler, worker):
         await hold(scheduler, worker, sink)
         scheduler.add(request(1, worker=worker, sink=sink))
-        with pytest.raises(Overloaded, match="bytes"):
+        with pytest.raises(Overloaded, match="bytes of tensors"):
             scheduler.add(request("fat", rows=19, worker=worker, sink=sink))
         scheduler.add(request(2, worker=worker, sink=sink))
         with pytest.raises(Overloaded, match="2 requests wait") as caught:
