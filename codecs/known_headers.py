@@ -86,9 +86,8 @@ class KnownHeaders:
         split = _split(data)
         if split is None:
             return None
-        rest, id_, end = split
-        known = self._known.get(rest)
-        return None if known is None else (known, id_, end)
+        known = self._known.get(split[0])
+        return None if known is None else (known, split[1], split[2])
 
     def learn(self, data: bytes, message: Infer, tensors: Sequence[Array]) -> KnownHeader | None:
         """Remember the header of a message that was read the long way and found good; return it once it is known."""

@@ -60,14 +60,19 @@ class Answers:
         return shared.message(id_, queue_us, start, stop)
 
     def _template(self, outputs: Wanted, run: Run, start: int, stop: int) -> ResultTemplate:
-        arrays = _rows(outputs, run, start, stop)
-        described = tuple([(name, datatype_of(array), array.shape) for name, array in arrays.items()])
-        key = (run.model.name, run.model.version, described)
+        specs = run.model.outputs
+        # Without the batch's rows, so that one template serves all sizes of batches.
+        shapes = [
+            array.shape[1:] if spec.batch_axis == 0 else array.shape for spec, array in zip(specs, run.outputs, strict=True)
+        ]
+        key = (run.model.name, run.model.version, outputs, stop - start, *shapes)
         template = self._templates.get(key)
         if template is None:
             if len(self._templates) >= _TEMPLATES:
                 self._templates.clear()
-            self._templates[key] = template = ResultTemplate(*key)
+            arrays = _rows(outputs, run, start, stop)
+            described = [(name, datatype_of(array), array.shape) for name, array in arrays.items()]
+            self._templates[key] = template = ResultTemplate(run.model.name, run.model.version, described)
         return template
 
 

@@ -26,6 +26,7 @@ from .session import Session
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Sequence
 
     from websockets.protocol import Event
 
@@ -222,16 +223,19 @@ class GatewayConnection(ServerConnection):
     # Bytes go out.
 
     def post(self, payload: bytes, *, text: bool) -> None:
-        """Send one message at the end of this turn of the loop."""
-        self.put(payload, text=text)
+        """Send one message at the end of this turn of the loop; dropped when the connection is closing."""
+        if self.protocol.state is not OPEN or self._reason is not None:
+            return
+        self._outbox.put(TEXT if text else BINARY, payload)
         if not self._marked:
             self._marked = True
             self._hub.send_soon(self)
 
-    def put(self, payload: bytes, *, text: bool) -> None:
-        """Send one message with the next ``flush``; dropped when the connection is closing."""
+    def send_now(self, payloads: Sequence[bytes]) -> None:
+        """Send binary messages at once, in one write with what waits."""
         if self.protocol.state is OPEN and self._reason is None:
-            self._outbox.put(TEXT if text else BINARY, payload)
+            self._outbox.put_binaries(payloads)
+            self.flush()
 
     def flush(self) -> None:
         """Write what waits, in one write."""

@@ -74,12 +74,24 @@ class Gateway:
         return f"ws://{host}:{self.port}/v1"
 
     async def start(self) -> None:
-        """Load the models, then listen.
+        """Load the models, then listen. A start that fails leaves nothing behind.
 
         Raises:
             ModelUnavailable: no model could be loaded.
             OSError: a socket could not be listened on.
         """
+        try:
+            await self._start()
+        except BaseException:
+            for server in self._servers:
+                server.close()
+            for sock in self._sockets:
+                sock.close()
+            self._lag.stop()
+            await self.engine.aclose(0.0)
+            raise
+
+    async def _start(self) -> None:
         settings = self.settings
         self.engine = Engine(
             settings.models,

@@ -13,6 +13,10 @@ Rules:
 from __future__ import annotations
 
 import struct
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 TEXT = 0x81
 BINARY = 0x82
@@ -30,22 +34,30 @@ def frame_header(kind: int, length: int) -> bytes:
 class Outbox:
     """Frames of one connection that were not yet handed to its socket."""
 
-    __slots__ = ("_header", "_length", "_pieces", "nbytes")
+    __slots__ = ("_pieces", "nbytes")
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
-        self._length = (0, 0)  # kind and length that the header was made for
-        self._header = b""
         self.nbytes = 0
 
     def put(self, kind: int, payload: bytes) -> None:
         """Add a message as one frame."""
-        size = len(payload)
-        if self._length != (kind, size):
-            self._length = (kind, size)
-            self._header = frame_header(kind, size)
-        self._pieces += (self._header, payload)
-        self.nbytes += size + len(self._header)
+        header = frame_header(kind, len(payload))
+        self._pieces += (header, payload)
+        self.nbytes += len(header) + len(payload)
+
+    def put_binaries(self, payloads: Sequence[bytes]) -> None:
+        """Add binary messages, one frame each; results of one batch mostly have one length."""
+        pieces = self._pieces
+        last, header, nbytes = -1, b"", 0
+        for payload in payloads:
+            size = len(payload)
+            if size != last:
+                last, header = size, frame_header(BINARY, size)
+            pieces.append(header)
+            pieces.append(payload)
+            nbytes += len(header) + size
+        self.nbytes += nbytes
 
     def take(self) -> list[bytes]:
         """Return all pieces and forget them."""

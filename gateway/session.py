@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from .hub import Hub
 
 
+MSGPACK, TEXT = Form.MSGPACK, Form.TEXT  # looking a member up in its class takes longer than comparing it
+
 _log = logging.getLogger("tidegate.gateway")
 
 
@@ -46,17 +48,26 @@ class Link(Protocol):
     def post(self, payload: bytes, *, text: bool) -> None:
         """Send one message, soon."""
 
-    def put(self, payload: bytes, *, text: bool) -> None:
-        """Send one message when ``flush`` is called."""
-
-    def flush(self) -> None:
-        """Send what was put, at once."""
+    def send_now(self, payloads: Sequence[bytes]) -> None:
+        """Send binary messages, at once and together."""
 
 
 class Session:
     """One client's conversation."""
 
-    __slots__ = ("_closed", "_enqueue", "_hub", "_known", "_link", "_live", "_most", "_reader", "_received", "_write")
+    __slots__ = (
+        "_closed",
+        "_enqueue",
+        "_hub",
+        "_known",
+        "_link",
+        "_live",
+        "_most",
+        "_most_bytes",
+        "_reader",
+        "_received",
+        "_write",
+    )
 
     def __init__(self, hub: Hub, link: Link) -> None:
         self._hub = hub
@@ -65,6 +76,7 @@ class Session:
         self._known = hub.known_headers
         self._enqueue = hub.engine.enqueue
         self._write = hub.answers.write
+        self._most_bytes = hub.settings.outbound_bytes
         self._received = hub.metrics.messages_received.values
         self._most = hub.settings.in_flight
         self._live: dict[Id, Request] = {}
@@ -161,7 +173,7 @@ class Session:
         order, kind, timeout_s = known.context
         if order is not None:
             arrays = [arrays[index] for index in order]
-        request = Request(kind, (id_, Form.MSGPACK), arrays, self, self, now, now + timeout_s)
+        request = Request(kind, (id_, MSGPACK), arrays, self, self, now, now + timeout_s)
         self._received["msgpack"] += 1
         try:
             self._enqueue(request)
@@ -196,33 +208,35 @@ class Session:
 
     def finished(self, run: Run, answers: Sequence[Answer]) -> None:
         """Send results (see ``Sink``)."""
-        good = 0
+        payloads: list[bytes] = []
+        texts = 0
         for request, start, stop in answers:
             id_, form = request.tag
             if self._live.pop(id_, None) is not request:
                 continue
             try:
-                payload = self._written(id_, form, request, run, start, stop)
-            except TidegateError as error:
-                self._refuse(id_, form, error, run.model.name)
+                payload = self._write(id_, form, request, run, start, stop)
+                if len(payload) > self._most_bytes or self._link.backlog > 2 * self._most_bytes:
+                    raise self._too_much(payload)
+            except Exception as error:
+                self._refuse(id_, form, self._why_not_written(error, run), run.model.name)
+                continue
+            if form is TEXT:
+                texts += 1
+                self._link.post(payload, text=True)
             else:
-                good += 1
-                self._link.put(payload, text=form is Form.TEXT)
-        self._link.flush()
-        self._hub.metrics.model(run.model.name).requests.values["ok"] += good
+                payloads.append(payload)
+        self._link.send_now(payloads)
+        self._hub.metrics.model(run.model.name).requests.values["ok"] += len(payloads) + texts
 
-    def _written(self, id_: Id, form: Form, request: Request, run: Run, start: int, stop: int) -> bytes:
-        try:
-            payload = self._write(id_, form, request, run, start, stop)
-        except TidegateError:
-            raise
-        except Exception:
-            _log.exception("a result of %s could not be written", run.model.name)
-            raise InternalError("the result could not be written; the gateway's log says why") from None
-        bound = self._hub.settings.outbound_bytes
-        if len(payload) > bound or self._link.backlog > 2 * bound:
-            raise TooLarge(f"the result takes {len(payload)} bytes, {self._link.backlog} wait to be read already")
-        return payload
+    def _too_much(self, payload: bytes) -> TooLarge:
+        return TooLarge(f"the result takes {len(payload)} bytes, {self._link.backlog} wait to be read already")
+
+    def _why_not_written(self, error: Exception, run: Run) -> TidegateError:
+        if isinstance(error, TidegateError):
+            return error
+        _log.error("a result of %s could not be written", run.model.name, exc_info=error)
+        return InternalError("the result could not be written; the gateway's log says why")
 
     def failed(self, request: Request, error: TidegateError) -> None:
         """Send an error that ends a request (see ``Sink``)."""

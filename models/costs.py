@@ -17,6 +17,9 @@ _WEIGHT = 0.1  # of a new measurement
 _PLENTY = 0.98  # of the best rate is as good as the best
 _EXPLORE_EVERY = 128  # full batches, then one of the next larger bucket is tried: a bucket spoilt by noise recovers
 
+_HANDING_OVER_S = 50e-6  # what a batch costs beside its run: two thread switches, and a write for each connection
+_REFLECT_EVERY = 8  # measurements
+
 
 def _bucket(size: int) -> int:
     return (size - 1).bit_length()
@@ -25,7 +28,7 @@ def _bucket(size: int) -> int:
 class Costs:
     """Learned cost per batch size of one model."""
 
-    __slots__ = ("_cap", "_full", "_largest", "_per_row", "_sizes")
+    __slots__ = ("_cap", "_full", "_largest", "_observed", "_per_row", "_sizes")
 
     def __init__(self, sizes: Sequence[int], measured_s: Mapping[int, float]) -> None:
         """Start from what was measured at load.
@@ -38,18 +41,23 @@ class Costs:
         self._largest = {_bucket(size): size for size in self._sizes}  # usable size of each bucket
         self._per_row: dict[int, float] = {}
         self._full = 0
+        self._observed = 0
         for size in sorted(measured_s):
-            self._per_row[_bucket(size)] = measured_s[size] / size  # the largest size of a bucket stands for it
+            self._per_row[_bucket(size)] = (
+                measured_s[size] + _HANDING_OVER_S
+            ) / size  # the largest size of a bucket stands for it
         self._cap = self._find_cap()
 
     def observe(self, size: int, seconds: float) -> None:
         """Learn from a run of ``size`` rows that took ``seconds``."""
-        bucket, per_row = _bucket(size), seconds / size
+        bucket, per_row = _bucket(size), (seconds + _HANDING_OVER_S) / size
         known = self._per_row.get(bucket)
         self._per_row[bucket] = per_row if known is None else known + _WEIGHT * (per_row - known)
         if size >= self._cap:
             self._full += 1
-        self._cap = self._find_cap()
+        self._observed += 1
+        if self._observed % _REFLECT_EVERY == 0:
+            self._cap = self._find_cap()
 
     def estimate_s(self, rows: int) -> float:
         """Return the seconds that a run of so many rows is expected to take; 0 when nothing is known."""

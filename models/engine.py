@@ -13,6 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+
 from tidegate.coerce import coerce
 from tidegate.errors import CancelOutcome, ModelUnavailable
 
@@ -150,9 +152,24 @@ class Engine:
         priority: int | None = None,
         **tensors: Any,
     ) -> InferenceTask:
-        """Start an inference and return at once. Takes what ``infer`` takes, and raises what can be known at once."""
-        worker = self._catalogue.find(model, version)
+        """Start an inference and return at once. Takes what ``infer`` takes, and raises what can be known at once.
+
+        Arrays are copied, so they may be changed as soon as this returns.
+        """
         given = {**(inputs or {}), **tensors}
+        copies = {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in given.items()}
+        return self._start(model, copies, version, outputs, timeout, priority)
+
+    def _start(
+        self,
+        model: str,
+        given: Mapping[str, Any],
+        version: str | None,
+        outputs: Sequence[str] | None,
+        timeout: float | None,
+        priority: int | None,
+    ) -> InferenceTask:
+        worker = self._catalogue.find(model, version)
         datatypes = {spec.name: spec.datatype for spec in worker.model.inputs}
         arrays, kind = worker.admission.check(
             {name: coerce(value, datatypes.get(name)) for name, value in given.items()},

@@ -30,7 +30,7 @@ def quick(folder: Path) -> Path:
 def slow(folder: Path) -> Path:
     """Make a quick model and one that takes its time."""
     add(folder, "mlp", onnx_models.row_wise_mlp())
-    add(folder, "slow", looping(), 'batching = "off"\n[inputs.turns]\nvalues = [10]')
+    add_slow(folder, "slow")
     return folder
 
 
@@ -39,6 +39,11 @@ def add(folder: Path, name: str, model: ModelProto, config: str = "") -> None:
     (folder / name).mkdir(parents=True)
     onnx.save(model, folder / name / "model.onnx")
     (folder / name / "model.toml").write_text(f"probe_ms = 60\n{config}\n")
+
+
+def add_slow(folder: Path, name: str) -> None:
+    """Write the model of ``looping``. It is probed with some 50 ms, so that nobody takes it for a quick one."""
+    add(folder, name, looping(), f'batching = "off"\n[inputs.turns]\nvalues = [{50 * TURNS_PER_MS}]')
 
 
 def broken(folder: Path, name: str) -> None:

@@ -8,10 +8,9 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
-import pytest
 from good_requests import quick, wide
 from http_get import numbers
 from in_process import ended, eventually, on_uvloop, running
@@ -68,23 +67,22 @@ async def test_one_that_only_pings_is_cut_off(quick_models: Path) -> None:
 
 @on_uvloop
 async def test_unread_pongs_have_a_bound(quick_models: Path) -> None:
-    """A client that floods pings and reads no pong is cut off when the bound on waiting bytes is reached, at the latest."""
-    bound = 2 * MIB
-    settings = {"outbound_bytes": bound, "message_bytes": MIB, "stall_timeout_s": 60, "keepalive_s": 60}
+    """A client that floods pings and reads no pong cannot make the gateway keep more than the bound; it is cut off for not reading."""
+    bound = 256 * KIB
+    limits = {"outbound_bytes": bound, "message_bytes": bound, "text_bytes": bound}
+    settings = {**limits, "stall_timeout_s": STALL_S, "keepalive_s": 60}
     async with running(models=quick_models, **settings) as gateway:
         with closing(await deaf(gateway.port)) as sock:
             loop = asyncio.get_running_loop()
-            flood = frame(bytes(125), PING) * 500
+            flood = frame(bytes(125), PING) * 100
             most = 0
-            try:
+            with suppress(ConnectionError):
                 async with asyncio.timeout(20):
                     while True:
                         await loop.sock_sendall(sock, flood)
                         most = max(most, gateway.hub.outbound_bytes())
-            except ConnectionError:
-                pass
             await ended(gateway, "stalled")
-            assert most < bound + MIB
+            assert bound // 2 < most < 2 * bound
 
 
 @on_uvloop
@@ -111,7 +109,6 @@ async def test_a_client_that_answers_pings_stays(quick_models: Path) -> None:
         assert isinstance((await client.message()).message, Result)
 
 
-@pytest.mark.xfail(reason="what the kernel still holds is not counted, so slow reading looks like none (defect 15)", strict=True)
 @on_uvloop
 async def test_a_slow_client_that_reads_stays(quick_models: Path) -> None:
     """A client that takes far longer than the stall time, but takes a little all the time, gets everything."""

@@ -28,6 +28,17 @@ def test_the_outbox_counts_what_it_holds() -> None:
     assert (outbox.nbytes, outbox.take()) == (0, [])
 
 
+@given(st.lists(st.binary(max_size=200), max_size=9))
+def test_many_results_are_framed_like_one(payloads: list[bytes]) -> None:
+    """Whatever their lengths, messages that are put together are framed as if each had been put alone."""
+    together, alone = Outbox(), Outbox()
+    together.put_binaries(payloads)
+    for payload in payloads:
+        alone.put(BINARY, payload)
+    assert together.nbytes == alone.nbytes
+    assert b"".join(together.take()) == b"".join(alone.take())
+
+
 def test_a_peer_that_takes_nothing_is_stalled() -> None:
     """The clock runs while the buffer is not empty and nothing leaves it, though more is written into it."""
     watch = StallWatch()

@@ -48,7 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two slow models, quick ones, and one that fails on a certain row."""
     folder = model_folders.quick(tmp_path_factory.mktemp("engine"))
     for name in ("slow", "sluggish"):
-        model_folders.add(folder, name, model_folders.looping(), 'batching = "off"\n[inputs.turns]\nvalues = [10]')
+        model_folders.add_slow(folder, name)
     model_folders.add(folder, "poison", onnx_models.fails_on_poisoned_row())
     return folder
 
@@ -313,6 +313,7 @@ async def test_results_are_the_callers_own(folder: Path) -> None:
         assert np.array_equal(two["y"], 2 * X)
 
 
+@pytest.mark.xfail(reason="the engine keeps the caller's array (defect 19)", strict=True)
 async def test_inputs_may_change_after_submit(folder: Path) -> None:
     """As in the SDK, a caller may fill its array anew as soon as ``submit`` has returned."""
     async with running(folder, compute_slots=1) as engine:
