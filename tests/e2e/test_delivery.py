@@ -108,6 +108,12 @@ async def test_frames_in_the_packet_of_the_handshake(bundled_server: ServerProce
         await answers(client, 2)
 
 
+async def test_much_in_the_packet_of_the_handshake(bundled_server: ServerProcess) -> None:
+    """Two hundred and fifty requests that are sent with the handshake, more than is kept at once, are all answered."""
+    async with await RawClient.open(bundled_server.port, early=b"".join(request(number) for number in range(250))) as client:
+        await answers(client, 250)
+
+
 @pytest.mark.parametrize("size", [1, 2, 5, 13, 94, 200])
 async def test_part_of_a_frame_in_the_packet_of_the_handshake(size: int, bundled_server: ServerProcess) -> None:
     """A frame of which the first bytes came with the handshake is one frame."""
