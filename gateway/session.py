@@ -92,12 +92,11 @@ class Session:
     def binaries(self, payloads: Sequence[bytes], now: float) -> None:
         """Take binary messages."""
         find = self._known.find
+        alone = len(payloads) == 1
         for payload in payloads:
             found = find(payload)
-            if found is None or not self._infer_known(found, payload, now):
+            if found is None or not self._infer_known(found, payload, now, alone=alone):
                 self._binary(payload, now)
-        if len(payloads) == 1:
-            self._hub.engine.go_if_alone()
 
     def _binary(self, payload: bytes, now: float) -> None:
         try:
@@ -161,7 +160,7 @@ class Session:
         outputs = tuple([output.name for output in message.outputs]) if message.outputs else None
         return worker.admission.check(tensors, outputs, message.priority)
 
-    def _infer_known(self, found: tuple[KnownHeader, int, int], payload: bytes, now: float) -> bool:
+    def _infer_known(self, found: tuple[KnownHeader, int, int], payload: bytes, now: float, *, alone: bool) -> bool:
         """Take a request whose like was admitted before; False if it must go the long way."""
         known, id_, header_end = found
         live = self._live
@@ -176,7 +175,7 @@ class Session:
         request = Request(kind, (id_, MSGPACK), arrays, self, self, now, now + timeout_s)
         self._received["msgpack"] += 1
         try:
-            self._enqueue(request)
+            self._enqueue(request, alone=alone)
         except TidegateError as error:
             self._refuse(id_, Form.MSGPACK, error, known.message.model_name)
         else:

@@ -65,12 +65,13 @@ class Run:
 class Batch:
     """Pieces of requests that run together; all have one batch key."""
 
-    __slots__ = ("control", "error", "pieces", "rows", "run", "worker")
+    __slots__ = ("control", "error", "estimate_s", "pieces", "rows", "run", "worker")
 
     def __init__(self, worker: Worker, pieces: list[Piece]) -> None:
         self.worker = worker
         self.pieces = pieces
         self.rows = rows_of(pieces)
+        self.estimate_s = 0.0
         self.control = RunControl()
         self.run: Run | None = None
         self.error: TidegateError | None = None

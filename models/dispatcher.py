@@ -32,7 +32,6 @@ class Dispatcher:
         self.used = 0
         self._ahead: dict[Batch, None] = {}
         self._active: dict[Worker, None] = {}
-        self._charged: dict[Batch, float] = {}
         self._last_start = 0.0
 
     def wake(self, worker: Worker) -> None:
@@ -46,9 +45,13 @@ class Dispatcher:
         while (worker := self._pick(now)) is not None:
             batch = worker.next_batch()
             if batch is not None:
-                self._start(batch)
+                self.start(batch)
                 return batch
         return None
+
+    def is_idle(self) -> bool:
+        """Tell whether nothing runs and nothing waits: whoever comes now is alone."""
+        return self.used == 0 and not self._active
 
     def has_work(self) -> bool:
         """Tell whether anything may be waiting for a slot."""
@@ -58,30 +61,30 @@ class Dispatcher:
         """Return when a worker that waits for a fuller batch will be ready; ``NEVER`` if none does."""
         return min([at for worker in self._active if worker.delays and (at := worker.ready_at()) > now], default=NEVER)
 
-    def release(self, batch: Batch) -> None:
-        """Take note that a batch came back from its slot."""
-        worker = batch.worker
-        worker.runs -= 1
-        if batch in self._ahead:
-            del self._ahead[batch]
-        else:
-            self.used -= self._units(worker)
-            self._promote()
-        estimate = self._charged.pop(batch)
-        if batch.run is not None:
-            worker.used_s += (batch.run.compute_s - estimate) * self._units(worker) / worker.weight
-
-    def _start(self, batch: Batch) -> None:
+    def start(self, batch: Batch) -> None:
+        """Take note that a batch goes to the slots."""
         worker = batch.worker
         worker.runs += 1
-        estimate = worker.costs.estimate_s(batch.rows)
-        self._charged[batch] = estimate
-        self._last_start = max(self._last_start, worker.used_s)
-        worker.used_s += estimate * self._units(worker) / worker.weight
+        batch.estimate_s = worker.costs.estimate_s(batch.rows)
+        # A model that comes back from doing nothing begins here (rule 3).
+        worker.used_s = self._last_start = max(self._last_start, worker.used_s)
+        worker.used_s += batch.estimate_s * self._units(worker) / worker.weight
         if self.used + self._units(worker) <= self.slots:
             self.used += self._units(worker)
         else:
             self._ahead[batch] = None
+
+    def release(self, batch: Batch) -> None:
+        """Take note that a batch came back from its slot."""
+        worker = batch.worker
+        worker.runs -= 1
+        if self._ahead and batch in self._ahead:
+            del self._ahead[batch]
+        else:
+            self.used -= self._units(worker)
+            self._promote()
+        if batch.run is not None:
+            worker.used_s += (batch.run.compute_s - batch.estimate_s) * self._units(worker) / worker.weight
 
     def _promote(self) -> None:
         """Let a batch that was handed over ahead take the room that became free."""

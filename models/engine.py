@@ -185,8 +185,8 @@ class Engine:
         return task
 
     @property
-    def enqueue(self) -> Callable[[Request], None]:
-        """What queues a request whose kind came from ``worker.admission``; its sink is told of the answer.
+    def enqueue(self) -> Callable[..., None]:
+        """What queues a request whose kind came from ``worker.admission``: ``Scheduler.add``. Its sink is told of the answer.
 
         This is the synchronous way in, for the gateway. The arrays must not change while the request lives.
 
@@ -197,11 +197,6 @@ class Engine:
         if self._scheduler is None:
             raise ModelUnavailable("the engine has not been started: use 'async with Engine(…)'")
         return self._scheduler.add
-
-    def go_if_alone(self) -> None:
-        """Run what is queued now, not at the end of this turn of the loop, if nothing else is queued or runs."""
-        if self._scheduler is not None:
-            self._scheduler.go_if_alone()
 
     def cancel(self, request: Request) -> CancelOutcome:
         """Cancel a request; see ``InferenceTask.cancel`` for what the outcome means."""

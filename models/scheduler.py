@@ -59,7 +59,6 @@ class Scheduler:
         self._queue_requests = queue_requests
         self._queue_bytes = queue_bytes
         self._nbytes = 0
-        self._live = 0
         self._observer = observer
         self._due: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -71,8 +70,13 @@ class Scheduler:
 
     # Requests come in.
 
-    def add(self, request: Request) -> None:
+    def add(self, request: Request, *, alone: bool = False) -> None:
         """Queue a request that was admitted.
+
+        Args:
+            request: the request.
+            alone: whether no other request comes in this turn of the loop, as far as the caller knows; then it need not
+                wait for one, if nothing else waits or runs either.
 
         Raises:
             Overloaded: the model's queue or the process's share of memory is full; the request is not kept.
@@ -80,28 +84,30 @@ class Scheduler:
         """
         kind = request.kind
         worker = kind.worker
-        if self._closing:
-            raise ShuttingDown("the gateway is shutting down")
-        if worker.queue.requests >= self._queue_requests:
-            raise self._overloaded(worker, "queue_requests", f"{worker.queue.requests} requests wait for {worker.model.name!r}")
-        if self._nbytes + kind.nbytes > self._queue_bytes:
-            raise self._overloaded(
-                worker, "queue_bytes", f"{self._nbytes} bytes of tensors wait or run, {self._queue_bytes} may"
-            )
-        self._live += 1
+        self._check_room(worker, kind.nbytes)
         self._nbytes += kind.nbytes
-        worker.queue.push(request)
         if request.deadline != NEVER:
             self._deadlines.add(request)
+        if alone and self._dispatcher.is_idle() and (batch := worker.lone_batch(request)) is not None:
+            self._dispatcher.start(batch)
+            self._submit(batch)
+            self._check_timer()
+            return
+        worker.queue.push(request)
         self._dispatcher.wake(worker)
         if self._due is None:
             # Not at once: what else comes in this turn of the loop joins the same batch.
             self._due = self._loop.call_soon(self._dispatch_due)
 
-    def go_if_alone(self) -> None:
-        """Dispatch at once if the request that was added last is the only one there is: it has nobody to wait for."""
-        if self._live == 1 and self._due is not None:
-            self._dispatch()
+    def _check_room(self, worker: Worker, nbytes: int) -> None:
+        if self._closing:
+            raise ShuttingDown("the gateway is shutting down")
+        waiting = worker.queue.requests
+        if waiting >= self._queue_requests:
+            raise self._overloaded(worker, "queue_requests", f"{waiting} requests wait for {worker.model.name!r}")
+        if self._nbytes + nbytes > self._queue_bytes:
+            why = f"{self._nbytes} of {self._queue_bytes} bytes of tensors are taken"
+            raise self._overloaded(worker, "queue_bytes", why)
 
     def cancel(self, request: Request) -> CancelOutcome:
         """Cancel a request; its sink is told at once, unless it has its answer already."""
@@ -128,10 +134,17 @@ class Scheduler:
             for request in self._deadlines.expired(now):
                 self._fail(request, DeadlineExceeded(f"no answer within {_ms(request.deadline - request.arrival)} ms"))
         while (batch := self._dispatcher.next(now)) is not None:
-            for request, _, _ in batch.pieces:
-                request.status = RUNNING
-            self._at_slots.add(batch)
-            self.slots.submit(batch)
+            self._submit(batch)
+        self._check_timer(now)
+
+    def _submit(self, batch: Batch) -> None:
+        for request, _, _ in batch.pieces:
+            request.status = RUNNING
+        self._at_slots.add(batch)
+        self.slots.submit(batch)
+
+    def _check_timer(self, now: float | None = None) -> None:
+        now = time.monotonic() if now is None else now
         at = min(self._deadlines.next_check(), self._dispatcher.next_check(now))
         if at < self._timer_at:
             self._set_timer(at, now)
@@ -232,7 +245,6 @@ class Scheduler:
             _log.exception("an error could not be handed over")
 
     def _leave(self, request: Request) -> None:
-        self._live -= 1
         request.status = DONE
         request.parts = None
         self._nbytes -= request.kind.nbytes

@@ -79,6 +79,13 @@ class Worker:
         """Return the seconds that the next batch is expected to take."""
         return self.costs.estimate_s(max(1, min(self.queue.rows, self.costs.cap())))
 
+    def lone_batch(self, request: Request) -> Batch | None:
+        """Make a batch of a request that nobody could join; None if it has to be queued all the same."""
+        if self._delay_s or self._sizes.floor(request.rows) != request.rows:
+            return None
+        request.taken = request.rows
+        return Batch(self, [(request, 0, request.rows)])
+
     def next_batch(self) -> Batch | None:
         """Take the next batch; None when all that waited was cancelled meanwhile."""
         while self._retries:

@@ -1,17 +1,23 @@
-"""What all tests may use: gateways that run, and folders of small models. Makes the helpers importable, since tests are no package."""
+"""What all tests may use: gateways that run, and folders of small models.
+
+Makes the helpers of two folders importable, since tests are no package.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 sys.path[:0] = [str(Path(__file__).parent / "e2e"), str(Path(__file__).parent / "models")]
 
-import model_folders
-from server_process import Serve, ServerProcess
+import model_folders  # noqa: E402 - only now it is found
+from server_process import Serve, ServerProcess  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.fixture(scope="session")

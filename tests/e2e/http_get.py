@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
 from raw_client import ANSWER_S
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Reply(NamedTuple):
@@ -50,6 +53,14 @@ class Numbers:
     def __call__(self, name: str, **labels: str) -> float:
         """Give one number; fail when it is not there."""
         return self._values[f"tidegate_{name}", frozenset(labels.items())]
+
+
+async def until(port: int, condition: Callable[[Numbers], object]) -> Numbers:
+    """Read ``/metrics`` again and again until they are as wanted, for a limited time; return them."""
+    async with asyncio.timeout(ANSWER_S):
+        while not condition(found := await numbers(port)):  # noqa: ASYNC110 - another process sets no event
+            await asyncio.sleep(0.01)
+    return found
 
 
 async def numbers(port: int) -> Numbers:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvloop
 from blockbuster import blockbuster_ctx
 
 from tidegate.gateway.gateway import Gateway
 from tidegate.gateway.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 LIMIT_S = 40.0
 
@@ -42,7 +44,7 @@ async def running(**settings: Any) -> AsyncIterator[Gateway]:
 async def eventually(condition: Callable[[], Any], timeout_s: float = 15.0) -> Any:
     """Look until a condition holds; fail when it does not in time."""
     async with asyncio.timeout(timeout_s):
-        while not (found := condition()):
+        while not (found := condition()):  # noqa: ASYNC110 - what is looked at sets no event
             await asyncio.sleep(0.005)
     return found
 

@@ -3,12 +3,15 @@
 A kind's builder is told a number, so that no two frames of it need be equal; it gives the bytes of whole WebSocket frames.
 """
 
+# ruff: noqa: E501 - a table is read by its lines: one kind, one line
+
 from __future__ import annotations
 
 import json
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import msgpack
@@ -90,6 +93,12 @@ def raw_header(number: int, *pairs: bytes) -> bytes:
 def nested(depth: int, opening: bytes, closing: bytes = b"") -> bytes:
     """A bomb of containers within containers; one that is never closed if there is no ``closing``."""
     return opening * depth + closing * depth
+
+
+@cache
+def large_fragments() -> bytes:
+    """Two fragments that are within the limit each, and beyond it together."""
+    return frame(bytes(9 * MIB), fin=False) + frame(bytes(9 * MIB), CONT)
 
 
 _TALL = {"shape": [65_537], "datatype": "BYTES", "nbytes": 65_537 * 4}
@@ -214,7 +223,7 @@ BROKEN = [
     Kind("length of 2^63", lambda _: frame(b"x", claimed=2**63), close=1009),
     Kind("length of 2^63-1", lambda _: frame(b"x", claimed=2**63 - 1), close=1009),
     Kind("binary beyond its limit", lambda n: frame(b"", claimed=16 * MIB + 1 + n), close=1009),
-    Kind("fragments beyond the limit", lambda _: frame(bytes(9 * MIB), fin=False) + frame(bytes(9 * MIB), CONT), close=1009),
+    Kind("fragments beyond the limit", lambda _: large_fragments(), close=1009),
     Kind("4,097 fragments", lambda _: frame(fin=False) + 4095 * frame(b"", CONT, fin=False) + frame(b"", CONT), close=1009),
     Kind("continuation of nothing", lambda _: frame(b"x", CONT), close=1002),
     Kind("text amid fragments", lambda _: frame(b"x", fin=False) + frame(b"{}", TEXT), close=1002),

@@ -6,12 +6,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
 import onnx_models
 from onnx import ModelProto, TensorProto, helper
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 WIDE = 250_000
 FEATURES = 256

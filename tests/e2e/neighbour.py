@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
 from raw_client import RawClient, message_frame
 from solo import digits
 
 from tidegate.codecs.messages import Infer, Result
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 
 class Neighbour:
@@ -57,7 +60,7 @@ async def working(port: int) -> AsyncIterator[Neighbour]:
             yield neighbour
             before = len(neighbour.latencies_s)
             async with asyncio.timeout(20):
-                while len(neighbour.latencies_s) <= before and not work.done():
+                while len(neighbour.latencies_s) <= before and not work.done():  # noqa: ASYNC110
                     await asyncio.sleep(0.001)
         finally:
             work.cancel()

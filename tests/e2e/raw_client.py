@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from websockets.speedups import apply_mask
 
 from tidegate.codecs.errors import Form
-from tidegate.codecs.messages import Message
 from tidegate.codecs.reader import Received, server_messages
 from tidegate.codecs.writer import encode
+
+if TYPE_CHECKING:
+    from tidegate.codecs.messages import Message
 
 CONT, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 MASK = b"\x5a\x01\xff\x33"

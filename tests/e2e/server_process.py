@@ -22,7 +22,9 @@ STOP_S = 20.0
 _WATCH = Path(__file__).parent / "watch"
 _SOURCES = Path(tidegate.__file__).parent.parent  # the same code that the tests import
 _LISTENING = re.compile(r"Listening on (ws://\S+:(\d+)/v1)")
-_BAD_SIGNS = re.compile(r"Traceback|[Uu]nhandled|never retrieved|Fatal|was never awaited|BLOCKING CALL|Error in sitecustomize|CRITICAL")
+_BAD_SIGNS = re.compile(
+    r"Traceback|[Uu]nhandled|never retrieved|Fatal|was never awaited|BLOCKING CALL|Error in sitecustomize|CRITICAL"
+)
 
 
 def environment(**extra: str) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,7 +15,11 @@ import tidegate
 from tidegate.codecs.errors import Form
 from tidegate.codecs.messages import Cancel, Error, Result
 from tidegate.errors import Cancelled
-from tidegate.gateway.gateway import Gateway
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tidegate.gateway.gateway import Gateway
 
 LONG_MS = 300
 
@@ -33,7 +37,9 @@ async def test_outcomes(form: Form, slow_models: Path) -> None:
     async with running(models=slow_models, compute_slots=1) as gateway, await RawClient.open(gateway.port) as client:
         await client.send(slow(1, LONG_MS, form=form))
         await eventually(lambda: runs(gateway))
-        await client.send(slow(2, LONG_MS, form=form) + message_frame(Cancel(id=2)) + message_frame(Cancel(id=1), form=Form.TEXT))
+        await client.send(
+            slow(2, LONG_MS, form=form) + message_frame(Cancel(id=2)) + message_frame(Cancel(id=1), form=Form.TEXT)
+        )
         second, first = await client.message(), await client.message()
         assert (second.message.id, second.message.code, second.message.outcome) == (2, "cancelled", "removed")
         assert (first.message.id, first.message.code, first.message.outcome) == (1, "cancelled", "dropped")
@@ -59,7 +65,7 @@ async def test_too_late(slow_models: Path) -> None:
 
 @on_uvloop
 async def test_an_id_may_be_used_again_after_its_end(slow_models: Path) -> None:
-    """The id of a dropped request is free at once: a new request with it gets its own answer, the dropped run's is never seen."""
+    """The id of a dropped request is free at once: a new one with it gets its own answer, the dropped run's is never seen."""
     async with running(models=slow_models, compute_slots=1) as gateway, await RawClient.open(gateway.port) as client:
         await client.send(slow(1, LONG_MS))
         await eventually(lambda: runs(gateway))
@@ -75,12 +81,15 @@ async def test_an_id_may_be_used_again_after_its_end(slow_models: Path) -> None:
 @on_uvloop
 async def test_another_client_cannot_cancel(slow_models: Path) -> None:
     """Ids belong to their connection: the same id cancelled on another one is nobody's."""
-    async with running(models=slow_models, compute_slots=1) as gateway:
-        async with await RawClient.open(gateway.port) as mine, await RawClient.open(gateway.port) as theirs:
-            await mine.send(slow(1))
-            await eventually(lambda: runs(gateway))
-            await theirs.send(message_frame(Cancel(id=1)))
-            assert isinstance((await mine.message()).message, Result)
+    async with (
+        running(models=slow_models, compute_slots=1) as gateway,
+        await RawClient.open(gateway.port) as mine,
+        await RawClient.open(gateway.port) as theirs,
+    ):
+        await mine.send(slow(1))
+        await eventually(lambda: runs(gateway))
+        await theirs.send(message_frame(Cancel(id=1)))
+        assert isinstance((await mine.message()).message, Result)
 
 
 @on_uvloop

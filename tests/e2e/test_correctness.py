@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from server_process import ServerProcess
 from solo import DIGITS_ROWS, SILERO_ROWS, Array, digits, session, silero
 
 import tidegate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from server_process import ServerProcess
 
 CLIENTS = 64
 REQUESTS = 40  # of each client
@@ -82,7 +85,9 @@ async def verdicts(gateway_url: str) -> dict[str, str]:
 async def test_64_clients_get_what_the_models_say(gateway_url: str, verdicts: Mapping[str, str]) -> None:
     """Under 64 concurrent clients every answer is that of a direct run of its rows alone; batches were shared."""
     assert verdicts["digits"] in ("exact", "close")
-    seen = [pair for pairs in await asyncio.gather(*[client(gateway_url, n, verdicts) for n in range(CLIENTS)]) for pair in pairs]
+    seen = [
+        pair for pairs in await asyncio.gather(*[client(gateway_url, n, verdicts) for n in range(CLIENTS)]) for pair in pairs
+    ]
     assert len(seen) == CLIENTS * REQUESTS
     shared = sum(batch > rows for rows, batch in seen)
     assert shared > len(seen) / 10

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from neighbour import working
 from raw_client import ANSWER_S, BINARY, CLOSE, CONT, PING, PONG, TEXT, RawClient, frame, message_frame, upgrade
-from server_process import ServerProcess
 from solo import digits
 
 from tidegate.codecs.errors import Form
 from tidegate.codecs.messages import Infer, Result
-from tidegate.codecs.reader import Received
 from tidegate.codecs.writer import encode
 
-NEIGHBOUR_S = 0.25  # the longest that anybody waits for a neighbour's flood
+if TYPE_CHECKING:
+    from server_process import ServerProcess
+
+    from tidegate.codecs.reader import Received
+
+MEANWHILE = 4  # answers for a neighbour while a flood is handled; a gateway that is held up by it gives one
 
 
 def request(number: int, form: Form = Form.MSGPACK) -> bytes:
@@ -32,7 +36,9 @@ def image(number: int) -> np.ndarray:
 def is_right(answer: Received, number: int) -> bool:
     """Tell whether this answers the request of that number, and rightly."""
     message = answer.message
-    return isinstance(message, Result) and message.id == number and np.array_equal(answer.tensors["probs"][0], digits()[1][number])
+    return (
+        isinstance(message, Result) and message.id == number and np.array_equal(answer.tensors["probs"][0], digits()[1][number])
+    )
 
 
 async def answers(client: RawClient, count: int) -> None:
@@ -156,12 +162,16 @@ async def test_nothing_is_served_after_a_close(bundled_server: ServerProcess) ->
     ids=["pings", "tiny binaries", "tiny texts", "pongs"],
 )
 async def test_a_flood_of_tiny_frames_holds_nobody_up(unit: bytes, answer: int | None, bundled_server: ServerProcess) -> None:
-    """Twenty thousand tiny frames at once are answered one by one, while a neighbour waits for none of them."""
+    """Twenty thousand tiny frames at once are answered one by one; a neighbour gets its answers long before the last of them."""
     count = 20_000
     async with working(bundled_server.port) as neighbour, await RawClient.open(bundled_server.port) as client:
         before = len(neighbour.latencies_s)
         client.writer.write(unit * count + request(0))
-        got = [await client.frame() for _ in range(count if answer else 0)]
-        assert all(one is not None and one.opcode == answer for one in got)
+        for number in range(count if answer else 0):
+            got = await client.frame()
+            assert got is not None
+            assert got.opcode == answer
+            if not number % 64:
+                await asyncio.sleep(0)  # the neighbour lives in this process too
         await answers(client, 1)
-    assert neighbour.p99_s(before) < NEIGHBOUR_S
+        assert len(neighbour.latencies_s) - before >= MEANWHILE

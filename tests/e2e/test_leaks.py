@@ -7,17 +7,21 @@ import gc
 import os
 import struct
 from collections.abc import Awaitable, Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from good_requests import quick
 from http_get import get, numbers
 from in_process import eventually, on_uvloop, running
 from raw_client import ANSWER_S, CLOSE, RawClient, frame, upgrade
-from server_process import Serve
 
 from tidegate.codecs.messages import Result
 from tidegate.gateway.connection import GatewayConnection
 from tidegate.gateway.session import Session
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from server_process import Serve
 
 CONNECTIONS = 500
 AT_ONCE = 10

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from good_requests import quick, slow, wide
-from http_get import numbers
+from http_get import numbers, until
 from in_process import eventually, on_uvloop, running
 from model_folders import WIDE
 from raw_client import TEXT, RawClient, frame, upgrade
-from server_process import Serve
 
 from tidegate.codecs.messages import Error, Result
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from server_process import Serve
 
 KIB, MIB = 1024, 1024 * 1024
 
 
 @on_uvloop
 async def test_only_the_surplus_is_refused(slow_models: Path) -> None:
-    """Of 12 requests where 4 may be in flight, 8 are refused as overloaded, at once; the 4 are answered, and then there is room."""
+    """Of 12 requests where 4 may be in flight 8 are refused as overloaded, at once; the 4 are answered, then there is room."""
     async with running(models=slow_models, in_flight=4) as gateway, await RawClient.open(gateway.port) as client:
         await client.send(b"".join(slow(number) for number in range(12)))
         got = [(await client.message()).message for _ in range(12)]
@@ -67,25 +71,25 @@ async def test_tensors_that_wait_have_a_bound_in_bytes(slow_models: Path) -> Non
 @on_uvloop
 async def test_a_binary_message_has_a_largest_size(extra: int, quick_models: Path) -> None:
     """A binary message of exactly the limit is read; one byte more closes the connection with 1009."""
-    async with running(models=quick_models, message_bytes=64 * KIB, text_bytes=4 * KIB) as gateway:
-        async with await RawClient.open(gateway.port) as client:
-            await client.send(frame(bytes(64 * KIB + extra)))
-            if extra:
-                assert await client.until_closed() == ([], 1009)
-            else:
-                assert (await client.message()).message.code == "invalid_message"
+    limits = {"message_bytes": 64 * KIB, "text_bytes": 4 * KIB}
+    async with running(models=quick_models, **limits) as gateway, await RawClient.open(gateway.port) as client:
+        await client.send(frame(bytes(64 * KIB + extra)))
+        if extra:
+            assert await client.until_closed() == ([], 1009)
+        else:
+            assert (await client.message()).message.code == "invalid_message"
 
 
 @on_uvloop
 async def test_a_text_message_has_a_largest_size(quick_models: Path) -> None:
-    """A text message of exactly the limit is read; one byte more is an error with the request's id, and the connection goes on."""
+    """A text message of exactly the limit is read; one byte more is an error with its id, and the connection goes on."""
     ping = b'{"op":"ping","id":5}'
-    async with running(models=quick_models, message_bytes=64 * KIB, text_bytes=4 * KIB) as gateway:
-        async with await RawClient.open(gateway.port) as client:
-            await client.send(frame(ping.ljust(4 * KIB), TEXT) + frame(ping.ljust(4 * KIB + 1), TEXT) + frame(ping, TEXT))
-            pong, error, again = [(await client.message()).message for _ in range(3)]
-            assert (pong.id, again.id) == (5, 5)
-            assert (error.code, error.id) == ("too_large", 5)
+    limits = {"message_bytes": 64 * KIB, "text_bytes": 4 * KIB}
+    async with running(models=quick_models, **limits) as gateway, await RawClient.open(gateway.port) as client:
+        await client.send(frame(ping.ljust(4 * KIB), TEXT) + frame(ping.ljust(4 * KIB + 1), TEXT) + frame(ping, TEXT))
+        pong, error, again = [(await client.message()).message for _ in range(3)]
+        assert (pong.id, again.id) == (5, 5)
+        assert (error.code, error.id) == ("too_large", 5)
 
 
 @on_uvloop
@@ -114,13 +118,11 @@ async def test_an_answer_that_is_too_large_is_an_error(quick_models: Path) -> No
 
 
 async def test_whoever_keeps_the_limits_loses_no_answer(serve: Serve, quick_models: Path) -> None:
-    """A client with 128 requests in flight, of 1 MB each in answer, that reads them a moment later gets them all, or is told."""
+    """Of connections that say nothing so many are kept: the oldest is cut off; who has something to say gets in."""
     server = serve(quick_models)
     async with await RawClient.open(server.port) as client:
         await client.send(b"".join(wide(number) for number in range(128)))
-        async with asyncio.timeout(20):
-            while (now := await numbers(server.port))("rows_total", model="wide") < 128 and now("connections"):
-                await asyncio.sleep(0.02)
+        await until(server.port, lambda found: found("rows_total", model="wide") == 128 or not found("connections"))
         got = [await client.message() for _ in range(128)]
         assert {answer.message.id for answer in got} == set(range(128))
         results = [answer for answer in got if isinstance(answer.message, Result)]
@@ -151,7 +153,7 @@ def is_cut(client: RawClient) -> bool:
 
 @on_uvloop
 async def test_handshakes_have_a_bound(quick_models: Path) -> None:
-    """Of connections that say nothing only so many are kept: the oldest is cut off, and who has something to say gets in."""
+    """Of connections that say nothing so many are kept: the oldest is cut off, and who has something to say gets in."""
     async with running(models=quick_models, max_handshakes=5) as gateway:
         silent = [await RawClient.connect(gateway.port) for _ in range(12)]
         await eventually(lambda: sum(map(is_cut, silent)) >= 7)
@@ -167,7 +169,10 @@ async def test_handshakes_have_a_bound(quick_models: Path) -> None:
 @on_uvloop
 async def test_a_handshake_has_a_time_limit(quick_models: Path) -> None:
     """A client that sends its handshake a byte at a time, without end, is cut off in time."""
-    async with running(models=quick_models, handshake_timeout_s=0.3) as gateway, await RawClient.connect(gateway.port) as client:
+    async with (
+        running(models=quick_models, handshake_timeout_s=0.3) as gateway,
+        await RawClient.connect(gateway.port) as client,
+    ):
         start = time.monotonic()
         for byte in upgrade(gateway.port)[:-1] * 10:
             await client.send(bytes([byte]))

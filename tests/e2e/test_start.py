@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import model_folders
 import pytest
 from good_requests import quick
 from http_get import get, numbers
 from raw_client import RawClient, message_frame
-from server_process import Serve, ServerProcess
 
 from tidegate.codecs.messages import Infer, Result
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from server_process import Serve, ServerProcess
 
 
 def one_line(text: str, *phrases: str) -> None:

@@ -6,25 +6,26 @@ import asyncio
 import signal
 import time
 from contextlib import closing
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from good_requests import quick, slow, wide
-from http_get import numbers
-from raw_client import ANSWER_S, RawClient, upgrade
+from http_get import until as until_numbers
+from raw_client import RawClient, upgrade
 from server_process import Serve, ServerProcess, until
 from test_slow_clients import deaf
 
 from tidegate.codecs.messages import Error, Goaway, Message, Result
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 GRACE_S = 3.0
 
 
 async def begun(server: ServerProcess, rows: int = 1) -> None:
     """Wait until so many rows of the slow model have run."""
-    async with asyncio.timeout(ANSWER_S):
-        while (await numbers(server.port))("rows_total", model="slow") < rows:
-            await asyncio.sleep(0.005)
+    await until_numbers(server.port, lambda found: found("rows_total", model="slow") >= rows)
 
 
 async def last_words(client: RawClient) -> tuple[list[Message], int | None]:
@@ -91,9 +92,7 @@ async def test_a_run_that_is_too_long_is_given_up(serve: Serve, slow_models: Pat
     server = serve(slow_models, "--grace-s", 0.3)
     async with await RawClient.open(server.port) as client:
         await client.send(slow(1, ms=20_000))
-        async with asyncio.timeout(ANSWER_S):
-            while not (await numbers(server.port))("slot_busy_share"):
-                await asyncio.sleep(0.05)
+        await until_numbers(server.port, lambda found: found("slot_busy_share"))
         server.terminate()
         messages, code = await last_words(client)
     assert [(message.id, message.code) for message in messages if isinstance(message, Error)] == [(1, "shutting_down")]
@@ -122,9 +121,7 @@ async def test_a_stuck_client_does_not_delay_it(serve: Serve, quick_models: Path
     """With a client that reads none of its answers the process ends within the grace time, and a few seconds, with 0."""
     server = serve(quick_models, "--grace-s", 1, "--stall-timeout-s", 60)
     with closing(await deaf(server.port, b"".join(wide(number) for number in range(20)))):
-        async with asyncio.timeout(ANSWER_S):
-            while (await numbers(server.port))("outbound_buffer_bytes") < 4e6:
-                await asyncio.sleep(0.01)
+        await until_numbers(server.port, lambda found: found("outbound_buffer_bytes") > 4e6)
         server.terminate()
         assert await asyncio.to_thread(server.wait, 1 + 4) == 0
 

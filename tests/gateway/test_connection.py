@@ -1,12 +1,11 @@
-"""One connection without a socket: however the bytes come, the session gets the same messages; what it says goes out in whole frames."""
+"""One connection without a socket: however its bytes come, the session gets the same messages, and answers in whole frames."""
 
 from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +16,9 @@ from websockets.server import ServerProtocol
 
 from tidegate.gateway import connection as connection_module
 from tidegate.gateway.connection import GatewayConnection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MOST = 5000  # bytes of a message
 
@@ -313,7 +315,7 @@ def test_the_end_has_a_reason(sent: bytes, end: str, stage: Callable[..., Stage]
 
 
 def test_a_stalled_peer_is_cut_off(stage: Callable[..., Stage]) -> None:
-    """A peer that takes nothing of what waits for it is cut off after the stall time, and not before; progress starts it anew."""
+    """A peer that takes nothing of what waits for it is cut off after the stall time; progress starts it anew."""
     scene = stage()
     scene.connection.open()
     scene.transport.waiting = 800

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from good_requests import quick
@@ -17,6 +16,10 @@ from tidegate.codecs.messages import Goaway, Result
 from tidegate.errors import ModelUnavailable
 from tidegate.gateway.gateway import Gateway, bind
 from tidegate.gateway.settings import Settings
+
+if TYPE_CHECKING:
+    import socket
+    from pathlib import Path
 
 
 def close(*sockets: socket.socket) -> None:

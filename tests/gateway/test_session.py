@@ -62,7 +62,7 @@ class Engine:
         self.waiting: list[Request] = []
         self.full = False
 
-    def enqueue(self, request: Request) -> None:
+    def enqueue(self, request: Request, *, alone: bool = False) -> None:
         if self.full:
             raise Overloaded("full", retry_after_ms=5)
         self.waiting.append(request)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -12,16 +12,20 @@ from hypothesis import strategies as st
 
 from tidegate.codecs.datatypes import DATATYPES
 from tidegate.errors import InvalidInput
-from tidegate.models.admission import Admission
 from tidegate.models.model import Model
 from tidegate.models.signature import TensorSpec
 from tidegate.models.worker import Worker
+
+if TYPE_CHECKING:
+    from tidegate.models.admission import Admission
 
 
 def admission(*inputs: TensorSpec, outputs: tuple[str, ...] = ("y",), verdict: str = "exact") -> Admission:
     """The check of a model with these inputs."""
     base = model(verdict=verdict)
-    made = Model("m", "1", inputs, tuple(TensorSpec(name, "FP32", (-1,)) for name in outputs), base.batching, base.backend, base.config)
+    made = Model(
+        "m", "1", inputs, tuple(TensorSpec(name, "FP32", (-1,)) for name in outputs), base.batching, base.backend, base.config
+    )
     return Worker(made).admission
 
 
@@ -58,7 +62,11 @@ def test_what_fits_is_put_in_order() -> None:
         ({}, "inputs", "missing ['a', 'state']"),
         ({"a": zeros(5, 4), "state": zeros(2, 5, 3), "b": zeros(1)}, "inputs[2].name", "not an input of this model: ['b']"),
         ({"b": zeros(1), "state": zeros(2, 5, 3)}, "inputs[0].name", "missing ['a']"),
-        ({"state": zeros(2, 5, 3), "a": zeros(5, 4, dtype=np.float64)}, "inputs[1].datatype", "'a' is FP64, the model takes FP32"),
+        (
+            {"state": zeros(2, 5, 3), "a": zeros(5, 4, dtype=np.float64)},
+            "inputs[1].datatype",
+            "'a' is FP64, the model takes FP32",
+        ),
         ({"a": zeros(5, 5), "state": zeros(2, 5, 3)}, "inputs[0].shape", "[5, 5], the model takes [any, 4]"),
         ({"a": zeros(4), "state": zeros(2, 5, 3)}, "inputs[0].shape", "[4], the model takes [any, 4]"),
         ({"a": zeros(5, 4), "state": zeros(3, 5, 3)}, "inputs[1].shape", "[3, 5, 3], the model takes [2, any, 3]"),
@@ -78,7 +86,9 @@ def test_a_refusal_names_the_place(tensors: dict[str, Any], param: str, phrase: 
 
 def test_long_names_of_a_client_are_shown_short() -> None:
     """A surplus name, which is the client's own text, does not blow up the message."""
-    error = refused(admission(*TWO), {"a": zeros(1, 4), "state": zeros(2, 1, 3), **{"x" * 1000 + str(i): zeros(1) for i in range(50)}})
+    error = refused(
+        admission(*TWO), {"a": zeros(1, 4), "state": zeros(2, 1, 3), **{"x" * 1000 + str(i): zeros(1) for i in range(50)}}
+    )
     assert len(error.message) < 1000
 
 

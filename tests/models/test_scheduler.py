@@ -289,3 +289,24 @@ def test_exactly_one_answer(plan: list[tuple[int, int, int, str]], sizes: tuple[
                 assert sink.errors[tag].code == codes[kind]
 
     asyncio.run(scenario())
+
+
+async def test_a_lone_request_does_not_wait_for_the_turn_to_end() -> None:
+    """Said to be alone while nothing else runs or waits, a request is at the slot before ``add`` returns."""
+    sink = Answers()
+    async with running(model()) as (scheduler, worker):
+        scheduler.add(request(1, worker=worker, sink=sink), alone=True)
+        assert len(scheduler._at_slots) == 1
+        scheduler.add(request(2, worker=worker, sink=sink), alone=True)
+        assert worker.queue.requests == 1
+        await until(lambda: len(sink.outputs) == 2)
+
+
+async def test_a_lone_request_that_must_be_split_is_queued() -> None:
+    """More rows than a batch may hold are split also when nobody else is there."""
+    sink = Answers()
+    async with running(model()) as (scheduler, worker):
+        scheduler.add(request("big", rows=20, worker=worker, sink=sink), alone=True)
+        await until(lambda: sink.outputs)
+        assert len(sink.outputs["big"]) == 20
+        assert max(backend(worker).sizes) <= 8

@@ -1,4 +1,4 @@
-"""Loaded by Python itself when this folder is on its path: blocking calls on an event loop's thread raise, and are told on stderr.
+"""Loaded by Python itself when this folder is on its path: blocking calls on an event loop's thread raise, and are told.
 
 Whoever starts a process with it looks for ``READY`` and ``FOUND`` in its log (see ``server_process``).
 """
@@ -18,7 +18,7 @@ FOUND = "BLOCKING CALL"
 
 async def _prove() -> None:
     try:
-        time.sleep(0)
+        time.sleep(0)  # noqa: ASYNC251 - the proof
     except BlockingError:
         print(READY, file=sys.stderr, flush=True)
 
