@@ -120,17 +120,18 @@ class Gateway:
     async def drain(self, reason: str, *, grace_s: float) -> None:
         """Announce the end, finish what was asked for within ``grace_s`` seconds, close every connection.
 
-        A client that does not read is cut off; nothing here waits longer than ``grace_s`` and a few seconds.
+        Until the end ``/readyz`` and new handshakes are answered with 503, so that a load balancer looks elsewhere. A client
+        that does not read is cut off; nothing here waits longer than ``grace_s`` and a few seconds.
         """
         until = time.monotonic() + grace_s
         self.http.draining = self.hub.draining = True
-        for server in self._servers:
-            server.server.close()
         for connection in tuple(self.hub.connections):
             connection.goaway(round(1000 * grace_s), reason)
         await _until(lambda: not any(connection.live for connection in self.hub.connections), until)
         await self.engine.aclose(max(0.0, until - time.monotonic()))
         await _until(lambda: not self.hub.outbound_bytes(), until)
+        for server in self._servers:
+            server.server.close()
         for connection in tuple(self.hub.connections):
             connection.close_soon(CloseCode.GOING_AWAY, reason[:120], "drain")
         await _until(lambda: not self.hub.connections, time.monotonic() + _CLOSE_TIMEOUT_S)

@@ -66,7 +66,7 @@ class Hub:
         if len(self.half_open) > self.settings.max_handshakes:
             oldest, _ = self.half_open.popitem(last=False)
             self.metrics.refused.add("handshakes")
-            oldest.abort("flood")
+            oldest.abort("lost")
 
     def has_room(self) -> bool:
         """Tell whether one more connection may be opened."""

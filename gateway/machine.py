@@ -1,4 +1,4 @@
-"""What this machine offers to one process: cores and memory. It reads them once, at start, and knows no settings."""
+"""What memory this machine offers to one process. It reads them once, at start, and knows no settings."""
 
 from __future__ import annotations
 
@@ -7,13 +7,6 @@ from pathlib import Path
 
 GIB = 1024**3
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
-
-
-def available_cores() -> int:
-    """Count the cores that this process may run on, at least 1."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def available_memory_bytes() -> int:

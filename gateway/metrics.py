@@ -43,7 +43,7 @@ OUTCOMES = (
     ),
 )
 FORMS = ("text", "msgpack", "json")
-CLOSE_REASONS = ("client", "lost", "protocol_error", "too_large", "stalled", "keepalive", "flood", "drain", "error")
+CLOSE_REASONS = ("client", "lost", "protocol_error", "too_large", "stalled", "keepalive", "drain", "error")
 REFUSAL_REASONS = ("host", "origin", "connections", "handshakes", "draining", "in_flight", "queue_requests", "queue_bytes")
 CANCEL_OUTCOMES = ("removed", "dropped", "too_late")
 SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from tidegate.models.slots import available_cores
+
 from .access import access
-from .machine import available_cores, default_queue_bytes
+from .machine import default_queue_bytes
 from .settings_fields import fields_of
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from tidegate.coerce import coerce
-from tidegate.errors import CancelOutcome, ModelUnavailable
+from tidegate.errors import CancelOutcome, InvalidInput, ModelUnavailable
 
 from .catalogue import Catalogue
 from .loader import load
@@ -24,15 +23,18 @@ from .model import Model
 from .repository import BadSource, ModelSource, bundled, scan
 from .request import NEVER, Request
 from .scheduler import Observer, Scheduler
+from .slots import available_cores
 from .task import InferenceTask
 from .worker import Worker
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Mapping, Sequence
 
     from tidegate.results import Result
 
 MiB = 1024 * 1024
+_PRIORITIES = 8  # below and above the usual; over a socket, clients can only lower theirs
 
 
 class Engine:
@@ -58,7 +60,7 @@ class Engine:
         queue_bytes: int = 1024 * MiB,
         observer: Observer | None = None,
     ) -> None:
-        self.compute_slots = compute_slots or len(os.sched_getaffinity(0))
+        self.compute_slots = compute_slots or available_cores()
         self._folder = None if folder is None else Path(folder)
         self._queue_requests = queue_requests
         self._queue_bytes = queue_bytes
@@ -169,6 +171,10 @@ class Engine:
         timeout: float | None,
         priority: int | None,
     ) -> InferenceTask:
+        enqueue = self.enqueue  # first of all: an engine that was never entered says so
+        if priority is not None and (type(priority) is not int or abs(priority) > _PRIORITIES):
+            expected = f"an integer from -{_PRIORITIES} to {_PRIORITIES}"
+            raise InvalidInput(f"priority is {priority!r}", param="priority", expected=expected)
         worker = self._catalogue.find(model, version)
         datatypes = {spec.name: spec.datatype for spec in worker.model.inputs}
         arrays, kind = worker.admission.check(
@@ -181,7 +187,7 @@ class Engine:
         task = InferenceTask(next(self._numbers), model, self.cancel)
         request = Request(kind, task.id, arrays, task, self, now, deadline)
         task.started(request)
-        self.enqueue(request)
+        enqueue(request)
         return task
 
     @property
