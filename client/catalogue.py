@@ -45,7 +45,7 @@ class Catalogue:
         versions: dict[str, dict[str, ModelFacts]] = {}
         for entry in models:
             name, version = entry.get("name"), entry.get("version")
-            if isinstance(name, str) and isinstance(version, str):
+            if isinstance(name, str) and isinstance(version, str) and entry.get("state", "ready") == "ready":
                 versions.setdefault(name, {})[version] = _facts(entry)
         self._facts = {(name, version): facts for name, known in versions.items() for version, facts in known.items()}
         for name, known in versions.items():

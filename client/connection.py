@@ -6,13 +6,14 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
+from tidegate.arguments import merge_tensors, output_names
 from tidegate.codecs.messages import Ping
 from tidegate.errors import TidegateError
 
 from .completion import Completion
 from .driver import Driver
 from .exchange import Request
-from .inputs import as_arrays, merge
+from .inputs import as_arrays
 from .task import InferenceTask
 from .url import without_secrets
 
@@ -74,7 +75,7 @@ class Connection:
         /,
         *,
         version: str | None = None,
-        outputs: Sequence[str] | None = None,
+        outputs: str | Sequence[str] | None = None,
         timeout: float | None = None,
         priority: int | None = None,
         **tensors: Any,
@@ -88,7 +89,7 @@ class Connection:
             model: name of the model.
             inputs: tensors by name; for names that are no identifiers, or that are names of these arguments.
             version: a version of the model, instead of the one that the server would choose.
-            outputs: names of the outputs that are wanted, instead of all.
+            outputs: the output, or the outputs, that are wanted, instead of all.
             timeout: time limit in seconds for everything, waiting included, instead of the connection's.
             priority: -8 … 0; a larger one is served first.
             tensors: tensors by name: arrays, numbers, nested lists, whatever numpy takes. Python numbers take the datatype of
@@ -99,13 +100,15 @@ class Connection:
 
         Raises:
             TidegateError: one of ``tidegate.errors``, the same that an ``Engine`` raises, or ``ConnectionLost``.
+            TypeError: a tensor was passed twice, in the mapping and by keyword.
+            ValueError: ``timeout`` is not more than 0.
         """
         driver = self._driver
         start = driver.loop.time()
         limit = self._options.time_limit(timeout)
         if not driver.catalogue.knows(model, version):
             await self._learn(limit)
-        arrays = as_arrays(merge(inputs, tensors), driver.catalogue.facts(model, version))
+        arrays = as_arrays(merge_tensors(inputs, tensors), driver.catalogue.facts(model, version))
         request, future = self._request(model, arrays, start, limit, version, outputs, priority)
         driver.submit(request)
         try:
@@ -121,7 +124,7 @@ class Connection:
         /,
         *,
         version: str | None = None,
-        outputs: Sequence[str] | None = None,
+        outputs: str | Sequence[str] | None = None,
         timeout: float | None = None,
         priority: int | None = None,
         **tensors: Any,
@@ -140,7 +143,7 @@ class Connection:
         limit = self._options.time_limit(timeout)
         if not driver.catalogue.knows(model, version):
             self._learn_soon(limit)  # for the next time
-        arrays = as_arrays(merge(inputs, tensors), driver.catalogue.facts(model, version))
+        arrays = as_arrays(merge_tensors(inputs, tensors), driver.catalogue.facts(model, version))
         request, future = self._request(model, arrays, driver.loop.time(), limit, version, outputs, priority)
         driver.submit(request, copy=True)
         return InferenceTask(request, future, driver)
@@ -185,11 +188,10 @@ class Connection:
         start: float,
         limit: float,
         version: str | None,
-        outputs: Sequence[str] | None,
+        outputs: str | Sequence[str] | None,
         priority: int | None,
     ) -> tuple[Request, asyncio.Future[Result]]:
         future: asyncio.Future[Result] = self._driver.loop.create_future()
-        names = (outputs,) if isinstance(outputs, str) else tuple(outputs or ())
         request = Request(
             self._driver.session.next_id(),
             model,
@@ -197,7 +199,7 @@ class Connection:
             now=start,
             timeout=limit,
             version=version,
-            outputs=names,
+            outputs=output_names(outputs),
             priority=priority or 0,
             waiter=future,
         )

@@ -184,10 +184,10 @@ class Driver:
         if link is self._link and self.session.ledger.waiting:
             self.act()
 
-    def on_lost(self, link: Link, code: int, reason: str) -> None:
+    def on_lost(self, link: Link, code: int, reason: str, *, by_us: bool) -> None:
         """Take note that the connection is gone."""
         if link is self._link:
-            self._lost(lost_reason(code, reason), final=is_terminal(code))
+            self._lost(lost_reason(code, reason, by_us=by_us), final=is_terminal(code))
 
     # The rest is private.
 

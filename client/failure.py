@@ -24,12 +24,12 @@ def is_terminal(code: int) -> bool:
     return code in _TERMINAL_CODES or 4500 <= code <= 4999
 
 
-def lost_reason(code: int, reason: str) -> str:
-    """Say how an open connection ended."""
+def lost_reason(code: int, reason: str, *, by_us: bool = False) -> str:
+    """Say how an open connection ended; ``by_us`` if this end closed it."""
     told = f": {reason}" if reason else ""
     if code == _NO_CLOSE_FRAME:
         return f"cut without a close frame{told}"
-    return f"closed by the gateway with code {code}{told}"
+    return f"closed by {'this client' if by_us else 'the gateway'} with code {code}{told}"
 
 
 def open_failure(url: str, error: Exception, open_timeout: float) -> tuple[str, bool]:

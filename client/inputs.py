@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,25 +10,11 @@ from tidegate.coerce import coerce
 from tidegate.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tidegate.results import Array
 
     from .catalogue import ModelFacts
-
-
-def merge(inputs: Mapping[str, Any] | None, named: dict[str, Any]) -> Mapping[str, Any]:
-    """Join the two ways of passing tensors.
-
-    Raises:
-        TypeError: a name was passed both ways, or ``inputs`` is not a mapping.
-    """
-    if inputs is None:
-        return named
-    if not isinstance(inputs, Mapping):
-        raise TypeError(f"inputs must be a mapping from names to tensors, not {type(inputs).__name__}")
-    twice = inputs.keys() & named.keys()
-    if twice:
-        raise TypeError(f"passed twice, in the mapping and by keyword: {', '.join(sorted(twice))}")
-    return {**inputs, **named}
 
 
 def as_arrays(values: Mapping[str, Any], facts: ModelFacts) -> dict[str, Array]:

@@ -48,8 +48,8 @@ class Listener(Protocol):
     def on_writable(self, link: Link) -> None:
         """Take note that there is room to write again."""
 
-    def on_lost(self, link: Link, code: int, reason: str) -> None:
-        """Take note that the connection is gone; the code is 1006 if it was not closed properly."""
+    def on_lost(self, link: Link, code: int, reason: str, *, by_us: bool) -> None:
+        """Take note that the connection is gone: with code 1006 if nobody closed it, ``by_us`` if this end did first."""
 
 
 class Link(ClientConnection):
@@ -155,9 +155,13 @@ class Link(ClientConnection):
         """Take note of the end."""
         super().connection_lost(exc)
         reason = str(exc) if exc else ""
-        # What this end sent counts when the server said nothing: it may have ended the connection for its own reason.
-        close = self.protocol.close_rcvd or self.protocol.close_sent
-        self._listener.on_lost(self, close.code if close else 1006, reason or (close.reason if close else ""))
+        sent, received = self.protocol.close_sent, self.protocol.close_rcvd
+        # What this end sent counts when the server said nothing, or only echoed it.
+        echoed = received is not None and self.protocol.close_rcvd_then_sent is False and sent is not None
+        by_us = sent is not None and (received is None or (echoed and received.code == sent.code))
+        close = sent if by_us else received
+        code, told = (close.code, close.reason) if close else (1006, "")
+        self._listener.on_lost(self, code, reason or told, by_us=by_us)
 
     def _collect(self, frame: Frame) -> None:
         if frame.opcode is not Opcode.CONT:

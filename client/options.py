@@ -6,6 +6,7 @@ from collections.abc import Mapping  # noqa: TC003 - the fields are read at run 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypedDict
 
+from tidegate.arguments import check_timeout
 from tidegate.codecs.errors import Form
 
 if TYPE_CHECKING:
@@ -86,8 +87,5 @@ class Options:
         Raises:
             ValueError: if ``timeout`` is not more than 0.
         """
-        if timeout is None:
-            timeout = self.timeout
-        elif not timeout > 0:
-            raise ValueError(f"timeout must be more than 0 seconds, not {timeout!r}")
-        return min(timeout, LONGEST_TIMEOUT_S)
+        check_timeout(timeout)
+        return min(self.timeout if timeout is None else timeout, LONGEST_TIMEOUT_S)

@@ -115,16 +115,17 @@ class SyncConnection:
         /,
         *,
         version: str | None = None,
-        outputs: Sequence[str] | None = None,
+        outputs: str | Sequence[str] | None = None,
         timeout: float | None = None,
         priority: int | None = None,
         **tensors: Any,
     ) -> Result:
         """Run a model once and wait for its result; interrupting the wait cancels the request."""
+        limit = self._options.time_limit(timeout)  # first: if it raised later, the call would be left without a loop
         call = self._connection.infer(
             model, inputs, version=version, outputs=outputs, timeout=timeout, priority=priority, **tensors
         )
-        return self.run(call, self._options.time_limit(timeout))
+        return self.run(call, limit)
 
     def submit(
         self,
@@ -133,7 +134,7 @@ class SyncConnection:
         /,
         *,
         version: str | None = None,
-        outputs: Sequence[str] | None = None,
+        outputs: str | Sequence[str] | None = None,
         timeout: float | None = None,
         priority: int | None = None,
         **tensors: Any,

@@ -40,14 +40,19 @@ def demo(url: str | None) -> int:
 
 def list_models(folder: Path | None, *, as_json: bool) -> int:
     """Load every model and print what would be served; 1 when none loads."""
+    from tidegate.models.repository import nothing_to_serve
+
     try:
         models = describe_models(folder)
     except ModelUnavailable as error:
         return _failed(str(error))
-    print(json.dumps({"models": models}, indent=2, ensure_ascii=False) if as_json else table(models))
+    if as_json:
+        print(json.dumps({"models": models}, indent=2, ensure_ascii=False))
+    elif models:
+        print(table(models))
     if any(model["state"] == "ready" for model in models):
         return 0
-    return _failed(f"no model could be loaded from {folder or 'the bundled models'}")
+    return _failed(nothing_to_serve(folder, models))
 
 
 def describe_models(folder: Path | None) -> list[dict[str, Any]]:
@@ -59,19 +64,17 @@ def describe_models(folder: Path | None) -> list[dict[str, Any]]:
     from tidegate.models.repository import bundled, scan
 
     found = scan(folder) if folder else bundled()
-    loaded = [_described(source) for source in found.sources]
-    return loaded + [
-        {"name": bad.name, "state": "not_installed" if bad.optional else "failed", "error": bad.error} for bad in found.bad
-    ]
+    return [_described(source) for source in found.sources] + [bad.describe() for bad in found.bad]
 
 
 def _described(source: ModelSource) -> dict[str, Any]:
     from tidegate.models.loader import load
+    from tidegate.models.repository import BadSource
 
     try:
         return load(source).describe()
     except ModelUnavailable as error:
-        return {"name": source.name, "version": source.version, "state": "failed", "error": str(error)}
+        return BadSource(source.name, error.message, source.version).describe()
 
 
 def _failed(line: str) -> int:

@@ -69,6 +69,10 @@ class GatewayConnection(FrameConnection):
         """Hand messages to the session."""
         self.open().binaries(payloads, now)
 
+    def turn_was_full(self) -> None:
+        """Let compute threads have their share of a loop that is flooded."""
+        self._hub.switch_interval.busy(self.last_received)
+
     def take_text(self, text: str, now: float) -> None:
         """Hand a message to the session."""
         self.open().text(text, now)

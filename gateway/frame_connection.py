@@ -58,6 +58,9 @@ class FrameConnection(ServerConnection):
         """Take a text message."""
         raise AssertionError("to be overridden")
 
+    def turn_was_full(self) -> None:
+        """Take note that the peer sends more than one turn of the loop takes."""
+
     def read_early(self) -> None:
         """Read what came before the handshake was answered; to be called once it is."""
         if self._rest:
@@ -122,6 +125,7 @@ class FrameConnection(ServerConnection):
         elif end < len(data):
             self._rest += data[end:]
         if more and self._rest:
+            self.turn_was_full()
             self._read_on_later()
 
     def _read_on_later(self) -> None:

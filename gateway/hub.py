@@ -17,6 +17,7 @@ from tidegate.codecs.limits import Limits
 from tidegate.codecs.reader import client_messages
 
 from .answers import Answers
+from .switch_interval import SwitchInterval
 
 if TYPE_CHECKING:
     from tidegate.models.batch import Batch, Run
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("tidegate.gateway")
 
+_LATE_S = 0.002  # a timer that is this late has waited for a busy loop
 _SPOKES = 16  # connections are looked after a sixteenth at a time, so that ten thousand of them do not stop the loop
 
 
@@ -51,12 +53,14 @@ class Hub:
         self.half_open: OrderedDict[GatewayConnection, None] = OrderedDict()
         self.connections: dict[GatewayConnection, int] = {}
         self.draining = False
+        self.switch_interval = SwitchInterval()
         self._spokes: list[set[GatewayConnection]] = [set() for _ in range(_SPOKES)]
         self._numbers = itertools.count()
         self._writing: set[GatewayConnection] = set()
         self._dirty: list[GatewayConnection] = []
         self._loop = asyncio.get_running_loop()
         self._tick: asyncio.TimerHandle | None = None
+        self._due = 0.0
 
     # Connections come and go.
 
@@ -135,11 +139,15 @@ class Hub:
     def _schedule(self, spoke: int) -> None:
         # Three rounds in the time that a client may be left in silence; stalled ones are looked at in each step.
         delay = min(self.settings.keepalive_s / 3 / _SPOKES, self.settings.stall_timeout_s / 4)
+        self._due = time.monotonic() + delay
         self._tick = self._loop.call_later(delay, self._look_after, spoke)
 
     def _look_after(self, spoke: int) -> None:
-        self._schedule((spoke + 1) % _SPOKES)
         now = time.monotonic()
+        if now - self._due > _LATE_S:
+            self.switch_interval.busy(now)
+        self.switch_interval.check(now)
+        self._schedule((spoke + 1) % _SPOKES)
         for connection in tuple(self._spokes[spoke]):
             connection.keep_alive(now)
         for connection in tuple(self._writing):

@@ -22,7 +22,10 @@ class Catalogue:
     """The models of one engine."""
 
     def __init__(self, workers: Iterable[Worker], bad: Iterable[BadSource]) -> None:
-        self._bad = {source.name: source for source in bad}
+        self._failed = list(bad)
+        self._bad: dict[str, dict[str | None, BadSource]] = {}
+        for source in self._failed:
+            self._bad.setdefault(source.name, {})[source.version] = source
         self._by_name: dict[str, dict[str, Worker]] = {}
         for worker in workers:
             self._by_name.setdefault(worker.model.name, {})[worker.model.version] = worker
@@ -50,25 +53,31 @@ class Catalogue:
 
     def failures(self) -> list[BadSource]:
         """Return the models that should serve and cannot; optional ones that are not installed do not count."""
-        return [source for source in self._bad.values() if not source.optional]
+        return [source for source in self._failed if not source.optional]
 
     def describe(self) -> list[dict[str, Any]]:
         """Return every model as JSON-able data, the unavailable ones with their error."""
-        ready = [worker.model.describe() for worker in self]
-        bad = [
-            {"name": name, "state": "not_installed" if source.optional else "failed", "error": source.error}
-            for name, source in self._bad.items()
-        ]
-        return ready + bad
+        return [worker.model.describe() for worker in self] + [source.describe() for source in self._failed]
 
     def _not_found(self, name: str, version: str | None) -> TidegateError:
-        if name in self._bad and version is None:
-            return ModelUnavailable(f"model {name!r} could not be loaded: {self._bad[name].error}", param="model_name")
+        bad = self._bad.get(name, {})
+        # What failed as a whole failed in every version.
+        source = bad.get(version) or bad.get(None) or (_newest(bad.values()) if bad and version is None else None)
+        if source is not None:
+            which = "" if None in (version, source.version) else f"version {version!r} of "
+            param = "model_version" if which else "model_name"
+            return ModelUnavailable(f"{which}model {name!r} could not be loaded: {source.error}", param=param)
         shown = name[:64]
-        if name in self._by_name:
-            versions = ", ".join(sorted(self._by_name[name], key=natural_order))
+        if known := self._by_name.get(name) or bad:
+            versions = ", ".join(sorted(filter(None, known), key=natural_order))
             return UnknownModel(f"model {shown!r} has no such version", param="model_version", expected=f"one of {versions}")
         close = difflib.get_close_matches(shown, self._by_name, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         names = ", ".join(list(self._by_name)[:16])
         return UnknownModel(f"no model is called {shown!r}{hint}", param="model_name", expected=f"one of {names}")
+
+
+def _newest(sources: Iterable[BadSource]) -> BadSource:
+    """Choose, of versions that failed, the one that would have been the default."""
+    by_version = {source.version or "": source for source in sources}
+    return by_version[default_version(by_version)]

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from tidegate.arguments import check_timeout, merge_tensors, output_names
 from tidegate.coerce import coerce
 from tidegate.errors import CancelOutcome, InvalidInput, ModelUnavailable
 
 from .catalogue import Catalogue
 from .loader import load
 from .model import Model
-from .repository import BadSource, ModelSource, bundled, scan
+from .repository import BadSource, ModelSource, bundled, nothing_to_serve, scan
 from .request import NEVER, Request
 from .scheduler import Observer, Scheduler
 from .slots import available_cores
@@ -84,7 +85,7 @@ class Engine:
         """
         models, bad = await _load_all(self._folder)
         if not models:
-            raise ModelUnavailable(_nothing_to_serve(self._folder, bad))
+            raise ModelUnavailable(nothing_to_serve(self._folder, [source.describe() for source in bad]))
         self._catalogue = Catalogue([Worker(model) for model in models], bad)
         self._scheduler = Scheduler(
             self._catalogue,
@@ -119,7 +120,7 @@ class Engine:
         /,
         *,
         version: str | None = None,
-        outputs: Sequence[str] | None = None,
+        outputs: str | Sequence[str] | None = None,
         timeout: float | None = None,
         priority: int | None = None,
         **tensors: Any,
@@ -130,13 +131,15 @@ class Engine:
             model: its name.
             inputs: tensors by name, where names are no identifiers or collide with an argument here.
             version: which version; None for the newest.
-            outputs: names of the outputs that are wanted; None for all.
+            outputs: the output, or the outputs, that are wanted; None for all.
             timeout: seconds after which the answer is no longer wanted.
             priority: larger is served first; 0 if not given.
             **tensors: tensors by name: arrays, numbers or nested lists.
 
         Raises:
             TidegateError: any of its children; see ``tidegate.errors``.
+            TypeError: a tensor was passed twice, in the mapping and by keyword.
+            ValueError: ``timeout`` is not more than 0.
 
         Cancellation: cancelling the awaiting task cancels the inference.
         """
@@ -149,7 +152,7 @@ class Engine:
         /,
         *,
         version: str | None = None,
-        outputs: Sequence[str] | None = None,
+        outputs: str | Sequence[str] | None = None,
         timeout: float | None = None,
         priority: int | None = None,
         **tensors: Any,
@@ -158,7 +161,8 @@ class Engine:
 
         Arrays are copied, so they may be changed as soon as this returns.
         """
-        given = {**(inputs or {}), **tensors}
+        check_timeout(timeout)
+        given = merge_tensors(inputs, tensors)
         copies = {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in given.items()}
         return self._start(model, copies, version, outputs, timeout, priority)
 
@@ -167,7 +171,7 @@ class Engine:
         model: str,
         given: Mapping[str, Any],
         version: str | None,
-        outputs: Sequence[str] | None,
+        outputs: str | Sequence[str] | None,
         timeout: float | None,
         priority: int | None,
     ) -> InferenceTask:
@@ -179,7 +183,7 @@ class Engine:
         datatypes = {spec.name: spec.datatype for spec in worker.model.inputs}
         arrays, kind = worker.admission.check(
             {name: coerce(value, datatypes.get(name)) for name, value in given.items()},
-            None if outputs is None else tuple(outputs),
+            output_names(outputs) or None,
             priority or 0,
         )
         now = time.monotonic()
@@ -209,13 +213,6 @@ class Engine:
         return self._scheduler.cancel(request) if self._scheduler else "too_late"
 
 
-def _nothing_to_serve(folder: Path | None, bad: Sequence[BadSource]) -> str:
-    where = "the bundled models" if folder is None else str(folder)
-    if not bad:
-        return f"no model to serve in {where}: it holds no .onnx file and no folder with a model.onnx"
-    return f"no model in {where} could be loaded: " + "; ".join(f"{source.name}: {source.error}" for source in bad)
-
-
 async def _load_all(folder: Path | None) -> tuple[list[Model], list[BadSource]]:
     """Find and load the models, one after the other, off the event loop."""
     loop = asyncio.get_running_loop()
@@ -233,4 +230,4 @@ def _load_one(source: ModelSource) -> Model | BadSource:
     try:
         return load(source)
     except ModelUnavailable as error:
-        return BadSource(source.name, error.message)
+        return BadSource(source.name, error.message, source.version)

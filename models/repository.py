@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tidegate.errors import ModelUnavailable
 
@@ -22,7 +22,7 @@ from . import config as model_config
 from .config import ModelConfig, PackageSource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 MODEL_FILE = "model.onnx"
 CONFIG_FILE = "model.toml"
@@ -60,16 +60,23 @@ class BadSource:
     Attributes:
         name: what requests would call it.
         error: why, in one line.
+        version: which version of that name; None if the fault lies with all of them.
         optional: whether nobody need miss it: its package comes with an extra that is not installed.
     """
 
     name: str
     error: str
+    version: str | None = None
     optional: bool = False
+
+    def describe(self) -> dict[str, Any]:
+        """Return it as JSON-able data, in the list of models."""
+        version = {} if self.version is None else {"version": self.version}
+        return {"name": self.name, **version, "state": "not_installed" if self.optional else "failed", "error": self.error}
 
 
 class Scan(NamedTuple):
-    """What a folder holds, each in the order of names."""
+    """What a folder holds, each in the order of names and, below them, of versions."""
 
     sources: tuple[ModelSource, ...]
     bad: tuple[BadSource, ...]
@@ -87,6 +94,20 @@ def scan(folder: Path) -> Scan:
 def bundled() -> Scan:
     """List the models that come with Tidegate."""
     return _scan(_BUNDLED, own=True)
+
+
+def nothing_to_serve(folder: Path | None, described: Iterable[Mapping[str, Any]]) -> str:
+    """Say in one line that no model serves, and why, given the descriptions of those that cannot."""
+    where = "the bundled models" if folder is None else str(folder)
+    reasons = [f"{_title(each)}: {each['error']}" for each in described]
+    if not reasons:
+        return f"no model to serve in {where}: it holds no .onnx file and no folder with a model.onnx"
+    return f"no model in {where} could be loaded: " + "; ".join(reasons)
+
+
+def _title(described: Mapping[str, Any]) -> str:
+    version = described.get("version", FIRST_VERSION)  # which most models have without knowing it
+    return str(described["name"]) if version == FIRST_VERSION else f"{described['name']} {version}"
 
 
 def natural_order(text: str) -> tuple[tuple[int, int, str], ...]:
@@ -153,7 +174,8 @@ def _models_in(folder: Path, root: Path, *, own: bool) -> Iterator[ModelSource]:
 
 def _version_files(folder: Path) -> dict[str, Path]:
     single = folder / MODEL_FILE
-    versions = sorted(path for path in folder.glob(f"*/{MODEL_FILE}") if not path.parent.name.startswith("."))
+    found = (path for path in folder.glob(f"*/{MODEL_FILE}") if not path.parent.name.startswith("."))
+    versions = sorted(found, key=lambda path: natural_order(path.parent.name))
     if not (single.exists() or single.is_symlink()):
         return {path.parent.name: path for path in versions}
     if versions:

@@ -67,6 +67,22 @@ class InferenceTask:
         """Tell whether there is a result or an error."""
         return self._future.done()
 
+    def result(self) -> Result:
+        """Return its result, or raise its error.
+
+        Raises:
+            asyncio.InvalidStateError: it has not ended yet.
+        """
+        return self._future.result()
+
+    def exception(self) -> BaseException | None:
+        """Return its error, or None if there was none; raises as ``result`` does while it runs."""
+        return self._future.exception()
+
+    def add_done_callback(self, callback: Callable[[InferenceTask], object]) -> None:
+        """Call ``callback(task)`` soon after it has ended."""
+        self._future.add_done_callback(lambda _future: callback(self))
+
     async def cancel(self) -> CancelOutcome:
         """Cancel the inference and say the truth about it.
 

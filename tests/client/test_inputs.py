@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tidegate.arguments import merge_tensors
 from tidegate.client.catalogue import NOTHING, Catalogue
-from tidegate.client.inputs import as_arrays, merge
+from tidegate.client.inputs import as_arrays
 from tidegate.errors import InvalidInput
 
 
@@ -25,17 +26,17 @@ M = FACTS.facts("m", None)
 class TestMerge:
     def test_both_ways_of_passing_tensors(self) -> None:
         """The mapping and the keywords together are the inputs."""
-        assert merge({"a b": 1, "timeout": 2}, {"x": 3}) == {"a b": 1, "timeout": 2, "x": 3}
+        assert merge_tensors({"a b": 1, "timeout": 2}, {"x": 3}) == {"a b": 1, "timeout": 2, "x": 3}
 
     def test_a_name_that_is_passed_twice(self) -> None:
         """The same name in both is a mistake of the caller."""
         with pytest.raises(TypeError, match=r"passed twice, .*: x"):
-            merge({"x": 1}, {"x": 2})
+            merge_tensors({"x": 1}, {"x": 2})
 
     def test_what_is_no_mapping(self) -> None:
         """An array where the mapping belongs is a mistake of the caller."""
         with pytest.raises(TypeError, match="mapping"):
-            merge(np.zeros(3), {})  # type: ignore[arg-type]
+            merge_tensors(np.zeros(3), {})  # type: ignore[arg-type]
 
 
 class TestAsArrays:
@@ -90,6 +91,13 @@ class TestCatalogue:
         assert catalogue.facts("n", None) is catalogue.facts("n", "10")
         assert not catalogue.facts("n", None).pure
         assert catalogue.facts("v", None) is catalogue.facts("v", "v10")
+
+    def test_a_version_that_does_not_serve_is_not_chosen(self) -> None:
+        """A version that is listed as failed is no default, however high, and nothing is known of it."""
+        catalogue = Catalogue()
+        catalogue.learn([entry("m", "9", x="FP32"), {"name": "m", "version": "10", "state": "failed", "error": "torn"}])
+        assert catalogue.facts("m", None) is catalogue.facts("m", "9")
+        assert not catalogue.knows("m", "10")
 
     def test_the_last_list_counts(self) -> None:
         """A model that is not in the last list is not known any more."""

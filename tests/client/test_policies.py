@@ -190,8 +190,9 @@ class TestReasons:
         assert terminal == {1002, 1003, 1007, 1008, 1009, *range(4500, 5000)}
 
     def test_lost_reason(self) -> None:
-        """The code and the server's reason are told."""
+        """The code and the reason are told, and who closed the connection."""
         assert lost_reason(4503, "not you") == "closed by the gateway with code 4503: not you"
+        assert lost_reason(1009, "too big", by_us=True) == "closed by this client with code 1009: too big"
         assert lost_reason(1006, "") == "cut without a close frame"
 
     @pytest.mark.parametrize(

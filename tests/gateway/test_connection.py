@@ -107,6 +107,7 @@ class Stage:
         self.recorder: Recorder | None = None
         self.settings = SimpleNamespace(message_bytes=MOST, outbound_bytes=10_000, keepalive_s=10.0, stall_timeout_s=5.0)
         self.half_open = self.connections = 0
+        self.switch_interval = SimpleNamespace(busy=lambda _now: None)
         self.transport = Transport()
         protocol = ServerProtocol(max_size=MOST)
         if is_open:

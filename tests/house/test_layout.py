@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("client", "client_demo", "codecs", "gateway", "models")
-COMMON = {"coerce", "errors", "results", "version"}
+COMMON = {"arguments", "coerce", "errors", "results", "version"}
 MAY_IMPORT = {
     "codecs": set(),
     "models": {"codecs.datatypes"},

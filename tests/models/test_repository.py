@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidegate.errors import ModelUnavailable
-from tidegate.models.repository import bundled, default_version, natural_order, scan
+from tidegate.models.repository import BadSource, bundled, default_version, natural_order, nothing_to_serve, scan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +34,7 @@ def test_all_three_layouts_are_found(tmp_path: Path) -> None:
     """Bare files, folders with one model and folders with versions are all models."""
     touch(tmp_path, "bare.onnx", "single/model.onnx", "many/1/model.onnx", "many/10/model.onnx", "many/2/model.onnx")
     assert names(scan(tmp_path)) == (
-        [("bare", "1"), ("many", "1"), ("many", "10"), ("many", "2"), ("single", "1")],
+        [("bare", "1"), ("many", "1"), ("many", "2"), ("many", "10"), ("single", "1")],
         {},
     )
 
@@ -184,3 +184,11 @@ def test_bundled_models_are_listed() -> None:
     found = bundled()
     assert {"digits", "pitch", "silero_vad"} == {source.name for source in found.sources} | {bad.name for bad in found.bad}
     assert all(bad.optional for bad in found.bad)
+
+
+def test_the_words_for_nothing_to_serve(tmp_path: Path) -> None:
+    """Each reason is told with the model's name, and with the version where a person has named one."""
+    bad = [BadSource("bare", "torn", "1"), BadSource("many", "empty", "10"), BadSource("whole", "no file")]
+    told = nothing_to_serve(tmp_path, [source.describe() for source in bad])
+    assert told == f"no model in {tmp_path} could be loaded: bare: torn; many 10: empty; whole: no file"
+    assert nothing_to_serve(None, []).startswith("no model to serve in the bundled models: it holds no")
