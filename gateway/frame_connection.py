@@ -82,7 +82,9 @@ class FrameConnection(ServerConnection):
         elif self.protocol.state is CONNECTING:
             self._shake_hands(data)
         else:
-            super().data_received(data)
+            # The library goes on where the cutting stopped, perhaps in the middle of a frame.
+            super().data_received(bytes(self._rest) + data if self._rest else data)
+            self._rest.clear()
 
     def _shake_hands(self, data: bytes) -> None:
         """Give the library the request's head, and keep what comes after it until the handshake is judged."""
@@ -118,9 +120,7 @@ class FrameConnection(ServerConnection):
 
     def _keep(self, data: bytes | bytearray, end: int, *, more: bool) -> None:
         """Keep what was not used yet; after a full turn let the others have theirs before going on."""
-        if self.protocol.state is not OPEN:
-            self._rest.clear()
-        elif data is self._rest:
+        if data is self._rest:
             del self._rest[:end]
         elif end < len(data):
             self._rest += data[end:]

@@ -94,9 +94,13 @@ class Session:
         find = self._known.find
         alone = len(payloads) == 1
         for payload in payloads:
-            found = find(payload)
-            if found is None or not self._infer_known(found, payload, now, alone=alone):
-                self._binary(payload, now)
+            try:
+                found = find(payload)
+                if found is None or not self._infer_known(found, payload, now, alone=alone):
+                    self._binary(payload, now)
+            except Exception:
+                _log.exception("a message could not be served")
+                self._refuse(None, MSGPACK, _defect(), OTHER)
 
     def _binary(self, payload: bytes, now: float) -> None:
         try:
@@ -134,8 +138,9 @@ class Session:
             self._refuse(message.id, form, error, OTHER)
         except Exception:
             _log.exception("a message could not be served")
-            self._live.pop(message.id, None)
-            self._refuse(message.id, form, InternalError("a defect; the gateway's log says more"), OTHER)
+            if type(message) is Infer:
+                self._live.pop(message.id, None)
+            self._refuse(message.id, form, _defect(), OTHER)
         return None
 
     # Requests.
@@ -211,8 +216,9 @@ class Session:
         texts = 0
         for request, start, stop in answers:
             id_, form = request.tag
-            if self._live.pop(id_, None) is not request:
+            if self._live.get(id_) is not request:
                 continue
+            del self._live[id_]
             try:
                 payload = self._write(id_, form, request, run, start, stop)
                 if len(payload) > self._most_bytes or self._link.backlog > 2 * self._most_bytes:
@@ -240,7 +246,8 @@ class Session:
     def failed(self, request: Request, error: TidegateError) -> None:
         """Send an error that ends a request (see ``Sink``)."""
         id_, form = request.tag
-        if self._live.pop(id_, None) is request:
+        if self._live.get(id_) is request:
+            del self._live[id_]
             self._refuse(id_, form, error, request.kind.worker.model.name)
 
     # Errors.
@@ -301,6 +308,10 @@ class Session:
     def _send(self, message: Message, form: Form) -> None:
         if not self._closed:
             self._link.post(encode(message, form), text=form is Form.TEXT)
+
+
+def _defect() -> InternalError:
+    return InternalError("a defect; the gateway's log says more")
 
 
 def _timeout_s(message: Infer) -> float:

@@ -285,7 +285,8 @@ class Scheduler:
     def _refuse_waiting(self) -> None:
         for worker in self._workers:
             for request in worker.waiting():
-                self._fail(request, ShuttingDown("the gateway is shutting down; not executed"))
+                done = "partly executed" if request.taken else "not executed"
+                self._fail(request, ShuttingDown(f"the gateway is shutting down; {done}"))
 
 
 def _ms(seconds: float) -> str:
