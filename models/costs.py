@@ -17,7 +17,7 @@ _WEIGHT = 0.1  # of a new measurement
 _PLENTY = 0.98  # of the best rate is as good as the best
 _EXPLORE_EVERY = 128  # full batches, then one of the next larger bucket is tried: a bucket spoilt by noise recovers
 
-_HANDING_OVER_S = 50e-6  # what a batch costs beside its run: two thread switches, and a write for each connection
+_HANDING_OVER_S = 20e-6  # what a batch costs beside its run: two thread switches, and a write for each connection
 _REFLECT_EVERY = 8  # measurements
 
 

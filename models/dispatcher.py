@@ -74,6 +74,10 @@ class Dispatcher:
         else:
             self._ahead[batch] = None
 
+    def is_ahead(self, batch: Batch) -> bool:
+        """Tell whether a batch was handed over ahead of its turn (rule 4)."""
+        return batch in self._ahead
+
     def release(self, batch: Batch) -> None:
         """Take note that a batch came back from its slot."""
         worker = batch.worker

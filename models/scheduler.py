@@ -140,6 +140,8 @@ class Scheduler:
     def _submit(self, batch: Batch) -> None:
         for request, _, _ in batch.pieces:
             request.status = RUNNING
+        if self._dispatcher.is_ahead(batch):
+            batch.prepare()
         self._at_slots.add(batch)
         self.slots.submit(batch)
 
