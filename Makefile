@@ -8,7 +8,7 @@ demo: $(VENV)/ready-demo ; @$(BIN)/python -m tidegate.client_demo.local
 serve: $(VENV)/ready-demo ; @$(BIN)/tidegate serve
 test: $(VENV)/ready-test ; $(BIN)/python -m pytest
 lint: $(VENV)/ready-dev ; $(BIN)/ruff check . && $(BIN)/ruff format --check .
-types: $(VENV)/ready-dev ; $(BIN)/mypy && $(BIN)/pyright
+types: $(VENV)/ready-dev ; $(BIN)/mypy && $(BIN)/pyright --pythonpath $(BIN)/python
 bench: $(VENV)/ready-test ; $(BIN)/python -m bench.core
 format: $(VENV)/ready-dev ; $(BIN)/ruff check --fix . && $(BIN)/ruff format .
 build: $(VENV)/ready-dev ; $(BIN)/python -m build
