@@ -78,7 +78,6 @@ class ComputeSlots(Generic[JobT]):
 
     def _work(self, index: int) -> None:
         _name_thread(threading.current_thread().name)
-        _do_not_preempt()
         while (job := self._jobs.get()) is not None:
             self._since[index] = started = time.monotonic()
             job.execute()
@@ -88,13 +87,6 @@ class ComputeSlots(Generic[JobT]):
                 self._loop.call_soon_threadsafe(self._done, job)
             except RuntimeError:  # the loop is closed: nobody waits any more
                 return
-
-
-def _do_not_preempt() -> None:
-    """Let the thread that wakes this one go on: on the same core, this one could only wait for its interpreter lock."""
-    if hasattr(os, "SCHED_BATCH"):
-        with suppress(OSError):
-            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def _name_thread(name: str) -> None:
