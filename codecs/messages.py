@@ -26,7 +26,6 @@ Scalar = bool | Annotated[int, Meta(ge=-SAFE_INTEGER, le=SAFE_INTEGER)] | float 
 TimeoutMs = Annotated[float, Meta(gt=0, le=86_400_000)]
 Priority = Annotated[int, Meta(ge=-8, le=0)]
 
-LOWEST_PRIORITY = -8
 NO_DATA = Raw()
 
 

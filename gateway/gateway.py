@@ -29,6 +29,8 @@ from .metrics import Gauges, Metrics
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from tidegate.models.batch import Batch, Run
+
     from .settings import Settings
 
 SUBPROTOCOL = Subprotocol("tidegate.v1")
@@ -158,9 +160,9 @@ class Gateway:
             logger=logging.getLogger("tidegate.websockets"),
         )
 
-    def ran(self, batch: object, run: object) -> None:
-        """Count one batch (see ``Observer``)."""
-        self.hub.ran(batch, run)  # type: ignore[arg-type]
+    def ran(self, batch: Batch, run: Run) -> None:
+        """Count one batch (see ``Observer``); the engine is made before the hub."""
+        self.hub.ran(batch, run)
 
     def _gauges(self) -> Gauges:
         catalogue = self.engine.catalogue

@@ -46,8 +46,7 @@ class Hub:
         self.settings = settings
         self.engine = engine
         self.metrics = metrics
-        self.limits = Limits(message_bytes=settings.message_bytes, text_bytes=settings.text_bytes)
-        self.reader = client_messages(self.limits)
+        self.reader = client_messages(Limits(message_bytes=settings.message_bytes, text_bytes=settings.text_bytes))
         self.known_headers = KnownHeaders()
         self.answers = Answers()
         self.half_open: OrderedDict[GatewayConnection, None] = OrderedDict()

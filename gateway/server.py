@@ -67,11 +67,11 @@ async def _serve(gateway: Gateway) -> None:
 
 
 def _left(code: int) -> int:
-    """Leave at once if a run cannot be stopped: ending the interpreter under it would end in a crash."""
-    slots = [thread for thread in threading.enumerate() if thread.name.startswith("tidegate-slot")]
-    for thread in slots:
+    """Leave at once if a run or a load cannot be stopped: ending the interpreter under it would crash, or wait for it."""
+    threads = [thread for thread in threading.enumerate() if thread.name.startswith(("tidegate-slot", "tidegate-load"))]
+    for thread in threads:
         thread.join(0.2)
-    if any(thread.is_alive() for thread in slots):
+    if any(thread.is_alive() for thread in threads):
         logging.shutdown()
         sys.stdout.flush()
         sys.stderr.flush()

@@ -51,10 +51,6 @@ class Catalogue:
             raise self._not_found(name, version)
         return worker
 
-    def failures(self) -> list[BadSource]:
-        """Return the models that should serve and cannot; optional ones that are not installed do not count."""
-        return [source for source in self._failed if not source.optional]
-
     def describe(self) -> list[dict[str, Any]]:
         """Return every model as JSON-able data, the unavailable ones with their error."""
         return [worker.model.describe() for worker in self] + [source.describe() for source in self._failed]

@@ -64,7 +64,6 @@ class Dispatcher:
     def start(self, batch: Batch) -> None:
         """Take note that a batch goes to the slots."""
         worker = batch.worker
-        worker.runs += 1
         batch.estimate_s = worker.costs.estimate_s(batch.rows)
         # A model that comes back from doing nothing begins here (rule 3).
         worker.used_s = self._last_start = max(self._last_start, worker.used_s)
@@ -81,7 +80,6 @@ class Dispatcher:
     def release(self, batch: Batch) -> None:
         """Take note that a batch came back from its slot."""
         worker = batch.worker
-        worker.runs -= 1
         if self._ahead and batch in self._ahead:
             del self._ahead[batch]
         else:

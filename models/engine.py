@@ -96,7 +96,7 @@ class Engine:
         )
 
     async def aclose(self, grace_s: float = 10.0) -> None:
-        """End: what is queued is refused as ``shutting_down``, what runs has ``grace_s`` seconds to finish."""
+        """End: what is queued is refused as ``shutting_down``, what runs has ``grace_s`` seconds, then is ``cancelled``."""
         if self._scheduler is not None:
             await self._scheduler.aclose(grace_s)
 
@@ -143,7 +143,8 @@ class Engine:
 
         Cancellation: cancelling the awaiting task cancels the inference.
         """
-        return await self.submit(model, inputs, version=version, outputs=outputs, timeout=timeout, priority=priority, **tensors)
+        # No copies, unlike submit: the caller waits.
+        return await self._start(model, merge_tensors(inputs, tensors), version, outputs, timeout, priority)
 
     def submit(
         self,
@@ -161,7 +162,6 @@ class Engine:
 
         Arrays are copied, so they may be changed as soon as this returns.
         """
-        check_timeout(timeout)
         given = merge_tensors(inputs, tensors)
         copies = {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in given.items()}
         return self._start(model, copies, version, outputs, timeout, priority)
@@ -175,6 +175,7 @@ class Engine:
         timeout: float | None,
         priority: int | None,
     ) -> InferenceTask:
+        check_timeout(timeout)
         enqueue = self.enqueue  # first of all: an engine that was never entered says so
         if priority is not None and (type(priority) is not int or abs(priority) > _PRIORITIES):
             expected = f"an integer from -{_PRIORITIES} to {_PRIORITIES}"

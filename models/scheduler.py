@@ -2,7 +2,7 @@
 
 All decisions are made by the pure objects (worker, dispatcher, deadlines); everything here runs on the event loop and
 awaits nothing. Bounds: requests per model and bytes in the process; at the bound a request is refused as ``overloaded``.
-Every request that was admitted gets exactly one answer, whatever happens: the only way out is ``_end``.
+Every request that was admitted gets exactly one answer, whatever happens: the only way out is ``_leave``.
 """
 
 from __future__ import annotations
@@ -267,7 +267,7 @@ class Scheduler:
         self._refuse_waiting()
         for batch in self._at_slots:
             for request, _, _ in batch.pieces:
-                self._fail(request, ShuttingDown("the gateway is shutting down"))
+                self._fail(request, _ended(request))
             batch.control.stop()
         await self._runs_end(_STOP_S)
         if self._timer is not None:
@@ -287,8 +287,14 @@ class Scheduler:
     def _refuse_waiting(self) -> None:
         for worker in self._workers:
             for request in worker.waiting():
-                done = "partly executed" if request.taken else "not executed"
-                self._fail(request, ShuttingDown(f"the gateway is shutting down; {done}"))
+                self._fail(request, _ended(request))
+
+
+def _ended(request: Request) -> TidegateError:
+    """Say what became of a request when the gateway stops: ``shutting_down`` promises that it was not executed."""
+    if request.taken:
+        return Cancelled("the gateway is shutting down; what ran of the request is thrown away", outcome="dropped")
+    return ShuttingDown("the gateway is shutting down; not executed")
 
 
 def _ms(seconds: float) -> str:

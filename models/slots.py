@@ -42,7 +42,6 @@ class ComputeSlots(Generic[JobT]):
 
     def __init__(self, count: int, loop: AbstractEventLoop, done: Callable[[JobT], None]) -> None:
         """Start the threads; ``done`` is called on the loop with each job once it was executed."""
-        self.count = count
         self._loop = loop
         self._done = done
         self._jobs: SimpleQueue[JobT | None] = SimpleQueue()
@@ -68,13 +67,6 @@ class ComputeSlots(Generic[JobT]):
         """Tell the threads to end after the jobs that were submitted; returns at once."""
         for _ in self._threads:
             self._jobs.put(None)
-
-    def join(self, timeout_s: float) -> bool:
-        """Wait for the threads to end (blocking: not for the event loop); tell whether all did."""
-        until = time.monotonic() + timeout_s
-        for thread in self._threads:
-            thread.join(max(0.0, until - time.monotonic()))
-        return not any(thread.is_alive() for thread in self._threads)
 
     def _work(self, index: int) -> None:
         _name_thread(threading.current_thread().name)

@@ -29,10 +29,9 @@ class Worker:
         admission: the check of its inputs.
         units: compute slots that a run takes.
         used_s: compute seconds used, divided by the model's weight: its place in the turns between models.
-        runs: batches that are at a compute slot now.
     """
 
-    __slots__ = ("_delay_s", "_retries", "_sizes", "admission", "costs", "model", "queue", "runs", "units", "used_s", "weight")
+    __slots__ = ("_delay_s", "_retries", "_sizes", "admission", "costs", "model", "queue", "units", "used_s", "weight")
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -42,7 +41,6 @@ class Worker:
         self.weight = model.config.weight
         self.units = model.config.intra_op_threads
         self.used_s = 0.0
-        self.runs = 0
         self._sizes = Sizes(model.batching.sizes)
         self._delay_s = model.config.max_delay_ms / 1000
         # Bounded by what is at the slots: a batch goes in only when it comes back from one.

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tidegate.codecs.datatypes import BF16_DTYPE, DATATYPES, Array, normalise
+from tidegate.errors import InvalidInput
 
 
 def coerce(value: Any, datatype: str | None) -> Array:
@@ -22,7 +23,7 @@ def coerce(value: Any, datatype: str | None) -> Array:
         datatype: what the model takes; None if that is not known.
 
     Raises:
-        InvalidInput: numpy cannot make an array of it, or no datatype fits.
+        InvalidInput: numpy cannot make an array of it, no datatype fits, or a finite value would become infinite.
     """
     array = normalise(value)
     if datatype is None or array.dtype.hasobject or datatype == "BYTES":
@@ -31,8 +32,16 @@ def coerce(value: Any, datatype: str | None) -> Array:
     if array.dtype == wanted or wanted == BF16_DTYPE or array.dtype == BF16_DTYPE:
         return array
     if _converts(array, wanted, literal=not isinstance(value, np.ndarray | np.generic)):
-        return array.astype(wanted)
+        return _converted(array, wanted, datatype)
     return array
+
+
+def _converted(array: Array, wanted: np.dtype[Any], datatype: str) -> Array:
+    with np.errstate(over="ignore"):
+        converted = array.astype(wanted)
+    if wanted.kind == "f" and np.count_nonzero(np.isinf(converted)) != np.count_nonzero(np.isinf(array)):
+        raise InvalidInput(f"a value is too large for {datatype}", expected=f"values within the range of {datatype}")
+    return converted
 
 
 def _converts(array: Array, wanted: np.dtype[Any], *, literal: bool) -> bool:

@@ -70,7 +70,7 @@ async def test_new_work_is_refused(serve: Serve, slow_models: Path) -> None:
 
 
 async def test_the_grace_time_is_the_longest(serve: Serve, slow_models: Path) -> None:
-    """What is not begun within the grace time is refused as not executed; what runs is answered; nothing is left unanswered."""
+    """What has not begun within the grace time is refused as not executed, what has begun is dropped; all is answered."""
     server = serve(slow_models, "--grace-s", 0.3, "--compute-slots", 1)
     async with await RawClient.open(server.port) as client:
         await client.send(b"".join(slow(request) for request in range(200)))
@@ -84,18 +84,20 @@ async def test_the_grace_time_is_the_longest(serve: Serve, slow_models: Path) ->
     assert sorted(message.id for message in ends) == list(range(200))
     refused = [message for message in ends if isinstance(message, Error)]
     assert 100 < len(refused) < 200
-    assert {(message.code, message.retryable) for message in refused} == {("shutting_down", True)}
+    how = {(message.code, message.retryable, message.outcome) for message in refused}
+    assert ("shutting_down", True, None) in how
+    assert how <= {("shutting_down", True, None), ("cancelled", False, "dropped")}
 
 
 async def test_a_run_that_is_too_long_is_given_up(serve: Serve, slow_models: Path) -> None:
-    """A run that goes on far beyond the grace time is answered as shutting_down, and the process ends with 0 all the same."""
+    """A run that goes on far beyond the grace time is answered as cancelled, since it did run, and the process ends with 0."""
     server = serve(slow_models, "--grace-s", 0.3)
     async with await RawClient.open(server.port) as client:
         await client.send(slow(1, ms=20_000))
         await until_numbers(server.port, lambda found: found("slot_busy_share"))
         server.terminate()
         messages, code = await last_words(client)
-    assert [(message.id, message.code) for message in messages if isinstance(message, Error)] == [(1, "shutting_down")]
+    assert [(m.id, m.code, m.outcome) for m in messages if isinstance(m, Error)] == [(1, "cancelled", "dropped")]
     assert (code, await asyncio.to_thread(server.wait, 5)) == (1001, 0)
 
 

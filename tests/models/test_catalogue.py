@@ -39,7 +39,6 @@ def test_each_version_is_listed(catalogue: Catalogue) -> None:
         (source.name, source.version, source.error) for source in BAD
     ]
     assert "version" not in failed[-1]
-    assert catalogue.failures() == list(BAD)
 
 
 @pytest.mark.parametrize(
