@@ -16,6 +16,7 @@ from msgspec import Meta
 
 from .datatypes import BF16_DTYPE, Array, Datatype
 from .limits import SAFE_INTEGER
+from .shortest import shortest
 from .tensors import array_of_objects
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ _NonFinite = Literal["NaN", "Infinity", "-Infinity"]
 _DECIMALS = re.compile("(?:-?[0-9]+,)*")
 
 _WIDE = ("INT64", "UINT64")
-_FLOATS = ("FP16", "BF16", "FP32", "FP64")
+_NARROW_FLOATS = ("FP16", "BF16", "FP32")
+_FLOATS = (*_NARROW_FLOATS, "FP64")
 
 _DESCRIPTIONS = {
     "BOOL": "true or false",
@@ -46,7 +48,7 @@ _DESCRIPTIONS = {
 }
 
 
-def decode(text: Raw, datatype: Datatype, depth: int) -> Array:
+def decode(text: Raw | bytes, datatype: Datatype, depth: int) -> Array:
     """Decode elements in lists nested ``depth`` deep; the array has the lists' shape.
 
     Raises:
@@ -74,6 +76,8 @@ def encode(array: Array, name: str) -> list[Any]:
         return [_text_or_base64(element) for element in flat.tolist()]
     if name == "BF16":
         flat = (flat.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
+    if name in _NARROW_FLOATS:
+        flat = shortest(flat, name)
     values: list[Any] = flat.tolist()
     if name in _FLOATS and not np.isfinite(flat).all():
         return [_finite_or_name(value) for value in values]

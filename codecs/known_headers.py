@@ -92,7 +92,7 @@ class KnownHeaders:
     def learn(self, data: bytes, message: Infer, tensors: Sequence[Array]) -> KnownHeader | None:
         """Remember the header of a message that was read the long way and found good; return it once it is known."""
         split = _split(data)
-        if split is None or split[2] > _HEADER_BYTES or not _is_plain(message, tensors):
+        if split is None or not _is_plain(message, tensors):
             return None
         rest, id_, _end = split
         if rest not in self._seen_once:
@@ -121,7 +121,7 @@ def _split(data: bytes) -> tuple[bytes, int, int] | None:
 
     Returns:
         The header without its id (the map's first byte, then what follows the id), the id, and the offset of the
-        header's end; None unless it begins with op and a whole number for an id.
+        header's end; None unless it is short and begins with op and a whole number for an id.
     """
     if data[_MAP_AT + 1 : _ID_AT] != _OP_AND_ID or len(data) <= _ID_AT + 5:
         return None
@@ -137,7 +137,7 @@ def _split(data: bytes) -> tuple[bytes, int, int] | None:
     else:
         return None
     end = LENGTH_BYTES + int.from_bytes(data[:LENGTH_BYTES], "little")
-    if not at < end <= len(data):
+    if not at < end <= min(len(data), _HEADER_BYTES):  # whatever it claims, no more than that is ever copied
         return None
     return data[_MAP_AT : _MAP_AT + 1] + data[at:end], id_, end
 

@@ -11,21 +11,25 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
-from . import diagnosis, frames, json_data, tensors
+from . import diagnosis, frames, json_data, large_text, tensors
 from .checks import tensor_headers
 from .datatypes import Array  # noqa: TC001 - msgspec reads the annotations
 from .errors import CodecError, Fault, Form
 from .limits import DEFAULT_LIMITS, HEADER_MAX_BYTES, MIB, Limits
 from .messages import CLIENT_OPS, SERVER_OPS, Cancel, ClientMessage, ServerMessage
+from .steps import finish
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .steps import Steps
+    from .tensors import Later
+
 # Looked up once: an enum member costs a dictionary look-up each time.
 _MSGPACK, _JSON, _TEXT = Form.MSGPACK, Form.JSON, Form.TEXT
 
-# A larger text is refused without looking for its id, which can take 4 ms for each MiB.
-_SKIMMED_BYTES = 4 * MIB
+# A larger text is refused without looking for its id, which can take 2 ms for each MiB.
+_SKIMMED_BYTES = 2 * MIB
 
 
 class Received(Struct, gc=False):
@@ -67,8 +71,12 @@ class Reader:
         self._decode_msgpack = msgspec.msgpack.Decoder(messages).decode
         self._decode_json = msgspec.json.Decoder(messages).decode
 
-    def binary(self, data: bytes) -> Received:
+    def binary(self, data: bytes, later: Later | None = None) -> Received:
         """Read a binary message. The tensors view ``data``, which lives as long as any of them.
+
+        Args:
+            data: the message.
+            later: see ``tensors.read``.
 
         Raises:
             CodecError: if it is not a message that the protocol allows.
@@ -86,9 +94,20 @@ class Reader:
             return self._undecodable(error, header, form)
         try:
             headers, field = tensor_headers(message, len(header), self.limits)
-            return Received(message, tensors.read(headers, data, start, self.limits, field), form)
+            return Received(message, tensors.read(headers, data, start, self.limits, field, later), form)
         except Fault as fault:
             raise _refusal(fault, message, form) from None
+
+    def binary_steps(self, data: bytes) -> Steps[Received]:
+        """Read a large binary message without doing much at a time; see ``binary``."""
+        later: Later = []
+        received = self.binary(data, later)
+        for name, place, steps in later:
+            try:
+                received.tensors[name] = yield from steps
+            except Fault as fault:
+                raise _refusal(fault.within(place), received.message, received.form) from None
+        return received
 
     def text(self, data: bytes | str) -> Received:
         """Read a text message.
@@ -100,18 +119,53 @@ class Reader:
             text = data.encode() if isinstance(data, str) else data
         except UnicodeEncodeError:
             raise Fault("invalid_message", "", "text that UTF-8 can carry", "a lone surrogate").error(None, _TEXT) from None
-        if len(text) > self.limits.text_bytes:
-            fault = Fault("too_large", "", f"a text message of at most {self.limits.text_bytes} bytes", f"{len(text)}")
-            raise fault.error(diagnosis.id_of(text, _TEXT) if len(text) <= _SKIMMED_BYTES else None, _TEXT)
+        self._check_size(text)
         try:
             message = self._decode_json(_utf8(text))
         except (ValueError, RecursionError) as error:
             return self._undecodable(error, text, _TEXT)
         try:
             headers, field = tensor_headers(message, len(text), self.limits)
-            return Received(message, json_data.read(headers, self.limits, field), _TEXT)
+            return Received(message, finish(json_data.read(headers, self.limits, field)), _TEXT)
         except Fault as fault:
             raise _refusal(fault, message, _TEXT) from None
+
+    def text_steps(self, text: bytes) -> Steps[Received]:
+        """Read a large text message of a client, known to be UTF-8, without doing much at a time; see ``text``.
+
+        Besides what ``text`` refuses, it refuses one that without its ``data`` is larger than a header may be.
+        """
+        self._check_size(text)
+        try:
+            rest, data = yield from large_text.take_apart(text, self.limits)
+        except Fault as fault:
+            raise fault.error(self.identify(text, is_text=True), _TEXT) from None
+        except (ValueError, RecursionError) as error:
+            return self._undecodable(error, text, _TEXT)
+        try:
+            message = self._decode_json(rest)
+        except (ValueError, RecursionError) as error:
+            return self._undecodable(error, rest, _TEXT)
+        yield
+        try:
+            headers, field = tensor_headers(message, len(rest), self.limits)
+            headers = [msgspec.structs.replace(header, data=raw) for header, raw in zip(headers, data, strict=False)]
+            return Received(message, (yield from json_data.read(headers, self.limits, field)), _TEXT)
+        except Fault as fault:
+            raise _refusal(fault, message, _TEXT) from None
+
+    def identify(self, data: bytes, *, is_text: bool) -> int | str | None:
+        """Read the id of a message that could not be read otherwise; None if that fails too. Never raises."""
+        try:
+            header = large_text.identity(data) if is_text else frames.header_of(data)
+            return None if header is None else diagnosis.id_of(header, _form_of(header))
+        except (ValueError, RecursionError):
+            return None
+
+    def _check_size(self, text: bytes) -> None:
+        if len(text) > self.limits.text_bytes:
+            fault = Fault("too_large", "", f"a text message of at most {self.limits.text_bytes} bytes", f"{len(text)}")
+            raise fault.error(self.identify(text, is_text=True) if len(text) <= _SKIMMED_BYTES else None, _TEXT)
 
     def _undecodable(self, error: Exception, text: bytes, form: Form) -> Received:
         if self._ignore_unknown and isinstance(error, msgspec.ValidationError):
@@ -148,5 +202,9 @@ def _unframed(fault: Fault, data: bytes) -> CodecError:
     header = frames.header_of(data)
     if header is None:
         return fault.error(None, None)
-    form = _JSON if header.startswith(b"{") else _MSGPACK
+    form = _form_of(header)
     return fault.error(diagnosis.id_of(header, form), form)
+
+
+def _form_of(header: bytes) -> Form:
+    return _JSON if header.startswith(b"{") else _MSGPACK

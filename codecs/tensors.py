@@ -18,22 +18,40 @@ from .errors import Fault, shown
 from .frames import PADDING, nonzero_padding
 from .limits import SAFE_INTEGER, Limits
 from .messages import NO_DATA, TensorHeader
+from .steps import finish
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from .datatypes import Datatype
     from .frames import Payload
+    from .steps import Steps
+
+    Later = list[tuple[str, str, Steps[Array]]]
 
 _LENGTH = struct.Struct("<I")
+_PIECE_BYTES = 65536
+_PIECE_ELEMENTS = 4096
+_STEP_ELEMENTS = 2048
 _BYTES = DATATYPES["BYTES"]
 _BOOL = DATATYPES["BOOL"]
 # Those of which every sequence of bytes is a valid element.
 _PLAIN = {name: datatype for name, datatype in DATATYPES.items() if datatype not in (_BOOL, _BYTES)}
 
 
-def read(headers: Sequence[TensorHeader], data: bytes, offset: int, limits: Limits, field: str) -> dict[str, Array]:
+def read(
+    headers: Sequence[TensorHeader], data: bytes, offset: int, limits: Limits, field: str, later: Later | None = None
+) -> dict[str, Array]:
     """View the tensors that ``headers`` describe in ``data`` from ``offset``; the message must end with the last of them.
+
+    Args:
+        headers: checked by their types only.
+        data: the whole message.
+        offset: where the first tensor is.
+        limits: what is refused.
+        field: where in the message the headers were.
+        later: if given, takes what is long to read (BYTES of many elements) instead: the tensor's name, its place in the
+            message and the steps that give it; an empty array stands for it in the result.
 
     Raises:
         Fault: with ``param`` seen from the message, such as ``inputs[0].shape`` where ``field`` is ``inputs``.
@@ -57,7 +75,9 @@ def read(headers: Sequence[TensorHeader], data: bytes, offset: int, limits: Limi
                 # Most tensors: nothing is left to check. One call instead of frombuffer and reshape.
                 array = np.ndarray(shape, plain.dtype, data, offset)
             else:
-                array, end = _read_any(header, tensors, data, offset, limits)
+                other, end = _read_any(header, tensors, data, offset, limits)
+                place = f"{field}[{len(tensors)}]"
+                array = other if other is not None else _read_strings(header, data, offset, end, later, place)
             offset = (end + 7) & -8
             if offset != end and data[end:offset] != PADDING[offset - end]:
                 raise _bad_padding(end, offset, size)
@@ -117,14 +137,55 @@ def contiguous(array: Array) -> Array:
     return array if array.flags.c_contiguous else np.asarray(array, order="C")
 
 
+def body(array: Array) -> Iterator[bytes | memoryview]:
+    """Give the bytes of an array in pieces none of which takes long to make; large ones are views.
+
+    Raises:
+        InvalidInput: if an element of BYTES is not ``bytes``.
+    """
+    if array.dtype.hasobject:
+        yield from string_pieces(array)
+    elif array.size:
+        yield contiguous(array).reshape(-1).view(np.uint8).data
+
+
 def pack_strings(array: Array) -> bytes:
     """Lay out the elements of a BYTES array, each as ``u32 little-endian length | bytes``."""
+    return b"".join(string_pieces(array))
+
+
+def string_pieces(array: Array) -> Iterator[bytes]:
+    """Do what ``pack_strings`` does, piece by piece; large elements are not copied.
+
+    Raises:
+        InvalidInput: if an element is not ``bytes``.
+    """
     pieces: list[bytes] = []
-    for element in array.ravel().tolist():
-        if not isinstance(element, bytes):
-            raise InvalidInput(f"an element is of type {type(element).__name__}", expected="bytes in every element of BYTES")
+    nbytes = 0
+    for element in strings(array):
         pieces += (_LENGTH.pack(len(element)), element)
-    return b"".join(pieces)
+        nbytes += len(element)
+        if nbytes >= _PIECE_BYTES:
+            large = pieces.pop()
+            yield b"".join(pieces)
+            yield large
+            pieces, nbytes = [], 0
+    yield b"".join(pieces)
+
+
+def strings(array: Array) -> Iterator[bytes]:
+    """Give the elements of a BYTES array in order.
+
+    Raises:
+        InvalidInput: if one is not ``bytes``.
+    """
+    flat = array.ravel()
+    for start in range(0, flat.size, _PIECE_ELEMENTS):
+        for element in flat[start : start + _PIECE_ELEMENTS].tolist():
+            if not isinstance(element, bytes):
+                got = f"an element is of type {type(element).__name__}"
+                raise InvalidInput(got, expected="bytes in every element of BYTES")
+            yield element
 
 
 def array_of_objects(elements: list[bytes], shape: tuple[int, ...]) -> Array:
@@ -135,14 +196,16 @@ def array_of_objects(elements: list[bytes], shape: tuple[int, ...]) -> Array:
     return array.reshape(shape)
 
 
-def _read_any(header: TensorHeader, seen: Mapping[str, object], data: bytes, offset: int, limits: Limits) -> tuple[Array, int]:
-    """Read any tensor, with every check in its order; give it and the offset of its end."""
+def _read_any(
+    header: TensorHeader, seen: Mapping[str, object], data: bytes, offset: int, limits: Limits
+) -> tuple[Array | None, int]:
+    """Read any tensor, with every check in its order; give it, or None for BYTES, and the offset of its end."""
     datatype, count = measure(header, seen, limits)
     end = offset + _declared(header, datatype, count * datatype.itemsize)
     if end > len(data):
         raise Fault("invalid_message", "", f"{end - offset} bytes", f"the {len(data) - offset} left in the message")
     if datatype is _BYTES:
-        return _strings(data, offset, end, count, header.shape), end
+        return None, end
     # numpy wants an offset inside the buffer even for no element.
     array = np.ndarray(header.shape, datatype.dtype, data, offset if count else 0)
     if datatype is _BOOL:
@@ -160,9 +223,20 @@ def _declared(header: TensorHeader, datatype: Datatype, nbytes: int) -> int:
     raise Fault("invalid_input", "nbytes", f"{shown(nbytes)}, as shape and datatype say", shown(header.nbytes))
 
 
-def _strings(data: bytes, offset: int, end: int, count: int, shape: tuple[int, ...]) -> Array:
+def _read_strings(header: TensorHeader, data: bytes, offset: int, end: int, later: Later | None, place: str) -> Array:
+    steps = _strings(data, offset, end, header.shape)
+    if later is None or prod(header.shape) <= _STEP_ELEMENTS:
+        return finish(steps)
+    later.append((header.name, place, steps))
+    return np.empty(0, object)
+
+
+def _strings(data: bytes, offset: int, end: int, shape: tuple[int, ...]) -> Steps[Array]:
     elements: list[bytes] = []
-    for _ in range(count):
+    count = prod(shape)
+    for number in range(count):
+        if number % _STEP_ELEMENTS == _STEP_ELEMENTS - 1:
+            yield
         start = offset + 4
         # A length read beyond the tensor's end is never used.
         offset = start + _LENGTH.unpack_from(data, offset)[0] if start <= end else start

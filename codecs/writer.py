@@ -6,23 +6,29 @@ module does not know limits, but for the one that no reader lifts: a header's 64
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgpack
 import msgspec
 
-from tidegate.errors import TooLarge
+from tidegate.errors import InvalidInput, TooLarge
 
-from . import frames, json_elements, tensors
+from . import frames, json_text
+from . import tensors as tensor_codec
+from .datatypes import datatype_of
 from .errors import Form
 from .limits import HEADER_MAX_BYTES
 from .messages import Infer, Message, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from .datatypes import Array
 
+    Piece = bytes | memoryview
+
+_GAP = msgspec.Raw(b"\xff")  # where a tensor's elements go: no UTF-8 has this byte
 _FIELD: dict[type, str] = {Infer: "inputs", Result: "outputs"}
 # One for all: packing holds the GIL from beginning to end, and a new Packer costs more than the packing.
 _pack = msgpack.Packer(use_bin_type=True, autoreset=True).pack
@@ -38,29 +44,75 @@ def encode(message: Message, form: Form, tensors: Mapping[str, Array] | None = N
         InvalidInput: if an array is not as ``datatypes.normalise`` makes it; ``param`` is its name.
         TooLarge: if the header is beyond 64 KiB.
     """
-    field = _FIELD.get(type(message))
     if form is Form.TEXT:
-        return _text(message, field, tensors or {})
-    return _binary(message, form, field, tensors or {})
+        return b"".join(_text(message, tensors or {}))
+    field = _FIELD.get(type(message))
+    headers, payloads = tensor_codec.describe(tensors or {}) if field else ([], [])
+    return frames.join(_header(message, form, field, headers), payloads)
 
 
-def _text(message: Message, field: str | None, arrays: Mapping[str, Array]) -> bytes:
+def pieces(message: Message, form: Form, tensors: Mapping[str, Array]) -> list[Piece]:
+    """Do what ``encode`` does, in pieces that make the payload together; no tensor is copied.
+
+    Views of the arrays are among the pieces, so what the arrays hold must stay as it is until they are sent. On another
+    thread than the event loop's, no step keeps the interpreter lock for long.
+
+    Raises:
+        InvalidInput, TooLarge: as ``encode`` does.
+    """
+    if form is Form.TEXT:
+        return [*_text(message, tensors)]
+    headers = _described(tensors)
+    made: list[Piece] = []
+    for header, array in zip(headers, tensors.values(), strict=True):
+        with _blaming(header):
+            body = [*tensor_codec.body(array)]
+        header["nbytes"] = sum(map(len, body))
+        made += (*body, frames.PADDING[-header["nbytes"] % frames.ALIGNMENT])
+    return [frames.join(_header(message, form, _FIELD[type(message)], headers)), *filter(len, made)]
+
+
+def _text(message: Message, arrays: Mapping[str, Array]) -> Iterator[bytes]:
+    field = _FIELD.get(type(message))
     if field is None:
-        return msgspec.json.encode(message)
-    headers, _ = tensors.describe(arrays)
-    for header, array in zip(headers, arrays.values(), strict=True):
-        del header["nbytes"]
-        header["data"] = json_elements.encode(array, header["datatype"])
-    return msgspec.json.encode(_with(message, field, headers))
+        yield msgspec.json.encode(message)
+        return
+    headers = _described(arrays)
+    whole = _with(message, field, [{**header, "data": _GAP} for header in headers])
+    start, *rest = msgspec.json.encode(whole).split(bytes(_GAP))
+    yield start
+    for header, array, text in zip(headers, arrays.values(), rest, strict=True):
+        with _blaming(header):
+            yield from json_text.data_pieces(array, header["datatype"])
+        yield text
 
 
-def _binary(message: Message, form: Form, field: str | None, arrays: Mapping[str, Array]) -> bytes:
-    headers, payloads = tensors.describe(arrays) if field else ([], [])
+def _described(arrays: Mapping[str, Array]) -> list[dict[str, Any]]:
+    headers: list[dict[str, Any]] = []
+    for name, array in arrays.items():
+        header: dict[str, Any] = {"name": name, "shape": array.shape}
+        with _blaming(header):
+            header["datatype"] = datatype_of(array)
+        headers.append(header)
+    return headers
+
+
+@contextmanager
+def _blaming(header: dict[str, Any]) -> Iterator[None]:
+    """Let an error name the tensor that it is about."""
+    try:
+        yield
+    except InvalidInput as error:
+        error.param = header["name"]
+        raise
+
+
+def _header(message: Message, form: Form, field: str | None, headers: list[dict[str, Any]]) -> bytes:
     whole: Any = _with(message, field, headers) if field else msgspec.to_builtins(message)
     header: bytes = _pack(whole) if form is Form.MSGPACK else msgspec.json.encode(whole)
     if len(header) > HEADER_MAX_BYTES:
         raise TooLarge(f"the header takes {len(header)} bytes", expected=f"at most {HEADER_MAX_BYTES} bytes")
-    return frames.join(header, payloads)
+    return header
 
 
 def _with(message: Message, field: str, headers: list[dict[str, Any]]) -> dict[str, Any]:

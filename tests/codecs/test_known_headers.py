@@ -102,3 +102,12 @@ def test_what_is_recognised_would_have_been_read_alike(id: int, edits: list[tupl
     received = READER.binary(data)
     assert (received.message.id, received.message.model_name) == (found[1], found[0].message.model_name)
     assert [array.tobytes() for array in tensors] == [array.tobytes() for array in received.tensors.values()]
+
+
+def test_a_header_that_claims_much_is_not_even_looked_at() -> None:
+    """A header beyond the bound, or one that claims to be, is never split off, since that would copy all of it."""
+    message = bytearray(_message(7))
+    message[:4] = (5_000).to_bytes(4, "little")
+    assert LEARNED.find(bytes(message) + bytes(10_000)) is None
+    long = encode(Infer(id=7, model_name="m" * 1000), Form.MSGPACK, ARRAYS)
+    assert _learned(long).find(long) is None

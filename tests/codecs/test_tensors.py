@@ -15,6 +15,7 @@ from tidegate.codecs.errors import CodecError, Form
 from tidegate.codecs.limits import Limits
 from tidegate.codecs.messages import Infer
 from tidegate.codecs.reader import client_messages
+from tidegate.codecs.steps import finish
 from tidegate.codecs.tensors import pack_strings
 from tidegate.codecs.writer import encode
 from tidegate.errors import InvalidInput
@@ -167,3 +168,21 @@ def test_what_has_no_datatype_cannot_be_written() -> None:
 def test_strings_are_laid_out_with_their_lengths() -> None:
     """Each element of BYTES is its length in four bytes, little-endian, and then its bytes."""
     assert pack_strings(np.array([[b"a", b""]], object)) == b"\1\0\0\0a\0\0\0\0"
+
+
+def test_many_strings_are_read_in_steps() -> None:
+    """BYTES of many elements are read a few thousand at a time, to the same arrays in the same order, with the same errors."""
+    reader = client_messages()
+    many = np.empty((3, 20_000), object)
+    many[:] = [[b"x" * (number % 5) for number in range(20_000)]] * 3
+    message = encode(Infer(id=1, model_name="m"), Form.MSGPACK, {"a": many, "b": np.ones(2), "c": many[:1]})
+    steps = reader.binary_steps(message)
+    assert sum(1 for _ in steps) == 80_000 // 2048 - 1
+    received = finish(reader.binary_steps(message))
+    assert list(received.tensors) == ["a", "b", "c"]
+    assert received.tensors["a"].tolist() == many.tolist()
+    wrong = message[:-8] + b"\xff" * 8
+    with pytest.raises(CodecError) as error:
+        finish(reader.binary_steps(wrong))
+    assert (error.value.param, error.value.id) == ("inputs[2]", 1)
+    assert reader.binary(message).tensors["c"].tolist() == many[:1].tolist()
