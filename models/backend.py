@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from tidegate.errors import ModelFailed
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tidegate.results import Array
+
+
+class WorkerDied(ModelFailed):
+    """Raised when the process that ran the model is gone: what it ran may be the reason, or may have nothing to do with it.
+
+    Attributes:
+        began: whether the process may have begun the run. If not, the run is certainly not the reason.
+    """
+
+    def __init__(self, message: str, *, began: bool = True) -> None:
+        super().__init__(message)
+        self.began = began
 
 
 class RunControl:

@@ -38,7 +38,7 @@ class Run:
     Attributes:
         model: the model that ran.
         size: rows in the batch.
-        outputs: whole outputs in the order of the signature; read only.
+        outputs: whole outputs in the order of the signature; they never change, since answers are sent from where they lie.
         started: when it began, in seconds of the monotonic clock.
         compute_s: seconds that it took.
         context: a place for whoever takes the answers to keep what all of a run's answers share.
@@ -66,13 +66,19 @@ class Run:
 
 
 class Batch:
-    """Pieces of requests that run together; all have one batch key."""
+    """Pieces of requests that run together; all have one batch key.
 
-    __slots__ = ("_arrays", "control", "error", "estimate_s", "pieces", "rows", "run", "worker")
+    Attributes:
+        suspect: whether its worker died of the batch that it comes from.
+    """
 
-    def __init__(self, worker: Worker, pieces: list[Piece]) -> None:
+    __slots__ = ("_arrays", "control", "error", "estimate_s", "key", "pieces", "rows", "run", "suspect", "worker")
+
+    def __init__(self, worker: Worker, pieces: list[Piece], *, suspect: bool = False) -> None:
         self.worker = worker
         self.pieces = pieces
+        self.suspect = suspect
+        self.key = pieces[0][0].kind.key
         self.rows = rows_of(pieces)
         self.estimate_s = 0.0
         self._arrays: list[Array] | None = None
@@ -145,28 +151,3 @@ def _rows(request: Request, index: int, axis: int, start: int, stop: int) -> Arr
     if stop - start == request.rows:
         return array
     return array[(slice(None),) * axis + (slice(start, stop),)]
-
-
-def merge(request: Request) -> tuple[Run, int, int]:
-    """Put the parts of a split request together, in order: one run whose rows are all of the request's."""
-    assert request.parts is not None
-    parts = [request.parts[start] for start in sorted(request.parts)]
-    if len(parts) == 1:
-        return parts[0]
-    first = parts[0][0]
-    outputs = [_joined_output(index, spec.batch_axis, parts) for index, spec in enumerate(first.model.outputs)]
-    runs = [run for run, _, _ in parts]
-    merged = Run(
-        first.model,
-        max(run.size for run in runs),
-        outputs,
-        min(run.started for run in runs),
-        sum(run.compute_s for run in runs),
-    )
-    return merged, 0, request.rows
-
-
-def _joined_output(index: int, axis: int | None, parts: Sequence[tuple[Run, int, int]]) -> Array:
-    if axis is None:
-        return parts[0][0].outputs[index]
-    return np.concatenate([run.rows(index, start, stop) for run, start, stop in parts], axis)

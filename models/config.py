@@ -62,9 +62,11 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         batching: ``auto`` batches when the proof at load allows it; ``off`` never does.
         max_batch: most rows in one run.
         max_delay_ms: how long a request may wait for company; 0 takes what is queued and goes.
+        objective_p99_ms: time within which 99 of 100 answers should come; batches and what is admitted are kept small for it.
         weight: share of compute time relative to other models.
         pure: whether running a request twice is harmless, so that clients may send it again after a lost connection.
         intra_op_threads: threads that one run uses.
+        executor: where it runs: ``thread``, in the gateway's own process, or ``process``, in worker processes.
         probe_ms: time for the proof of batchability, after the model's first run.
         axes: input name → batch axis, where declared shapes mislead; an input that is not named is tried as usual.
         dims: symbolic dimension, or ``input.axis`` → size to probe with.
@@ -75,9 +77,11 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     batching: Literal["auto", "off"] = "auto"
     max_batch: Annotated[int, Meta(ge=1, le=4096)] = 128
     max_delay_ms: Annotated[float, Meta(ge=0, le=60_000)] = 0.0
+    objective_p99_ms: Annotated[float, Meta(gt=0, le=3_600_000)] | None = None
     weight: Annotated[float, Meta(gt=0, le=1000)] = 1.0
     pure: bool = True
     intra_op_threads: Annotated[int, Meta(ge=1, le=256)] = 1
+    executor: Literal["thread", "process"] = "thread"
     probe_ms: Annotated[float, Meta(ge=0, le=600_000)] = 1000.0
     axes: dict[str, Annotated[int, Meta(ge=0, le=7)]] = {}
     dims: dict[str, Size] = {}

@@ -1,9 +1,13 @@
 """What a batch of each size costs, learned while it runs, and how large a batch is still worth it.
 
-Pure; knows nothing of queues or models. Sizes are gathered in buckets that are powers of two (a batch of 33 to 64 rows
-counts for 64), since single sizes are seen too rarely to be told from noise. Each bucket keeps an exponentially
-weighted mean of the seconds per row. The cap is the smallest bucket within two per cent of the best rate: beyond it
-rows per second do not rise any more, and a larger batch would only make everybody in it wait longer.
+Pure; knows nothing of queues or models. A cost is the product of two things that are learned. Seconds per row by size:
+sizes are gathered in buckets that are powers of two (a batch of 33 to 64 rows counts for 64), since single sizes are seen
+too rarely to be told from noise; each bucket keeps a slow exponentially weighted mean. And a factor by batch key: keys
+differ in shape, and a row of 500 tokens costs more than one of 5; it follows quickly, so that it also tells what the
+machine is able to do at the moment.
+
+The cap is the smallest bucket within two per cent of the best rate: beyond it rows per second do not rise any more, and a
+larger batch would only make everybody in it wait longer.
 """
 
 from __future__ import annotations
@@ -11,13 +15,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
 
-_WEIGHT = 0.1  # of a new measurement
+_WEIGHT = 0.1  # of a new measurement, for its size
+_KEY_WEIGHT = 0.2  # and for its key
+_KEYS = 1024  # remembered factors; at the bound all are forgotten
+_OUTLIER = 4.0  # a run that took longer than this, compared with what was expected, counts as if it took this
 _PLENTY = 0.98  # of the best rate is as good as the best
 _EXPLORE_EVERY = 128  # full batches, then one of the next larger bucket is tried: a bucket spoilt by noise recovers
 
 _HANDING_OVER_S = 20e-6  # what a batch costs beside its run: two thread switches, and a write for each connection
+_UNKNOWN_ROW_S = 1e-4
 _REFLECT_EVERY = 8  # measurements
 
 
@@ -26,9 +34,9 @@ def _bucket(size: int) -> int:
 
 
 class Costs:
-    """Learned cost per batch size of one model."""
+    """Learned cost per batch size and key of one model."""
 
-    __slots__ = ("_cap", "_full", "_largest", "_observed", "_per_row", "_sizes")
+    __slots__ = ("_at_load", "_cap", "_factors", "_full", "_largest", "_observed", "_per_row", "_sizes")
 
     def __init__(self, sizes: Sequence[int], measured_s: Mapping[int, float]) -> None:
         """Start from what was measured at load.
@@ -40,35 +48,56 @@ class Costs:
         self._sizes = tuple(sizes)
         self._largest = {_bucket(size): size for size in self._sizes}  # usable size of each bucket
         self._per_row: dict[int, float] = {}
+        self._factors: dict[Hashable, float] = {}
         self._full = 0
         self._observed = 0
-        for size in sorted(measured_s):
-            self._per_row[_bucket(size)] = (
-                measured_s[size] + _HANDING_OVER_S
-            ) / size  # the largest size of a bucket stands for it
+        for size in sorted(measured_s):  # the largest size of a bucket stands for it
+            self._per_row[_bucket(size)] = (measured_s[size] + _HANDING_OVER_S) / size
+        self._at_load = dict(self._per_row)
         self._cap = self._find_cap()
 
-    def observe(self, size: int, seconds: float) -> None:
-        """Learn from a run of ``size`` rows that took ``seconds``."""
-        bucket, per_row = _bucket(size), (seconds + _HANDING_OVER_S) / size
+    def observe(self, size: int, seconds: float, key: Hashable = None) -> None:
+        """Learn from a run of ``size`` rows with one key that took ``seconds``."""
+        per_row = (seconds + _HANDING_OVER_S) / size
+        bucket, factor = _bucket(size), self._factors.get(key, 1.0)
         known = self._per_row.get(bucket)
-        self._per_row[bucket] = per_row if known is None else known + _WEIGHT * (per_row - known)
+        if known is None:
+            self._per_row[bucket] = per_row / factor
+        else:
+            per_row = min(per_row, _OUTLIER * known * factor)
+            self._learn_key(key, factor + _KEY_WEIGHT * (per_row / known - factor))
+            self._per_row[bucket] = known + _WEIGHT * (per_row / factor - known)
         if size >= self._cap:
             self._full += 1
         self._observed += 1
         if self._observed % _REFLECT_EVERY == 0:
             self._cap = self._find_cap()
 
-    def estimate_s(self, rows: int) -> float:
+    def estimate_s(self, rows: int, key: Hashable = None) -> float:
         """Return the seconds that a run of so many rows is expected to take; 0 when nothing is known."""
-        bucket = _bucket(rows)
-        known_s = self._per_row.get(bucket)
-        if known_s is not None:
-            return known_s * rows
-        if not self._per_row:
-            return 0.0
-        nearest = min(self._per_row, key=lambda known: (abs(known - bucket), -known))
-        return self._per_row[nearest] * rows
+        return self._known(rows) * rows * self._factors.get(key, 1.0)
+
+    def row_s(self, key: Hashable) -> float:
+        """Return what a row with this key costs at best, in seconds; a guess when nothing is known."""
+        return self._per_row.get(_bucket(self._cap), _UNKNOWN_ROW_S) * self._factors.get(key, 1.0)
+
+    def at_load_s(self, rows: int) -> float:
+        """Return what a run of so many rows took when the model was loaded; 0 when nothing is known."""
+        return _nearest(self._at_load, _bucket(rows)) * rows
+
+    def size_within(self, seconds: float, rows: int, key: Hashable = None) -> int:
+        """Return the largest number of rows, at most ``rows`` and at least 1, that is expected to run so quickly."""
+        while rows > 1 and self.estimate_s(rows, key) > seconds:
+            # Cost rises with size, inside a bucket in proportion: the next guess is exact there.
+            fits = int(seconds / (self._known(rows) * self._factors.get(key, 1.0)))
+            rows = max(1, min(rows - 1, max(fits, 1 << (_bucket(rows) - 1))))
+        return rows
+
+    def half_rate_s(self, key: Hashable = None) -> float:
+        """Return the seconds of the shortest batch that makes half of the best rate in rows per second."""
+        enough = 2 * min(self._per_row.values(), default=0.0)
+        sizes = [self._largest[bucket] for bucket, per_row in self._per_row.items() if per_row <= enough]
+        return min([self.estimate_s(size, key) for size in sizes], default=0.0)
 
     def cap(self) -> int:
         """Return the largest batch that is worth it now."""
@@ -81,9 +110,27 @@ class Costs:
         """Return the rows per second of the best bucket; 0 when nothing is known."""
         return 1.0 / min(self._per_row.values()) if self._per_row else 0.0
 
+    def _known(self, rows: int) -> float:
+        bucket = _bucket(rows)
+        known_s = self._per_row.get(bucket)
+        return _nearest(self._per_row, bucket) if known_s is None else known_s
+
+    def _learn_key(self, key: Hashable, factor: float) -> None:
+        if len(self._factors) >= _KEYS and key not in self._factors:
+            self._factors.clear()
+        self._factors[key] = factor
+
     def _find_cap(self) -> int:
         if not self._per_row:
             return self._sizes[-1]
         enough = min(self._per_row.values()) / _PLENTY
         bucket = min([known for known, per_row in self._per_row.items() if per_row <= enough])
         return self._largest[bucket]
+
+
+def _nearest(per_row: Mapping[int, float], bucket: int) -> float:
+    """Return what is known of the bucket nearest to one, the larger of two; 0 when nothing is known."""
+    known_s = per_row.get(bucket)
+    if known_s is not None or not per_row:
+        return known_s or 0.0
+    return per_row[min(per_row, key=lambda known: (abs(known - bucket), -known))]

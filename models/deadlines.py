@@ -52,16 +52,16 @@ class Deadlines:
             if bucket is not None:
                 bucket.discard(request)
 
-    def expired(self, now: float) -> list[Request]:
-        """Take out the requests whose time limit has passed."""
+    def expired(self, now: float, most: int) -> list[Request]:
+        """Take out requests whose time limit has passed, at most so many."""
         late: list[Request] = []
-        while self._order and self._order[0] <= now * _BUCKETS_PER_S:
+        while self._order and self._order[0] <= now * _BUCKETS_PER_S and len(late) < most:
             bucket = self._buckets[self._order[0]]
-            gone = [request for request in bucket if request.deadline <= now]
+            gone = [request for request in bucket if request.deadline <= now][: most - len(late)]
             bucket.difference_update(gone)
             late += gone
             if bucket:
-                break  # the rest of this bucket is not late yet
+                break  # the rest of this bucket is not late yet, or for the next time
             del self._buckets[heapq.heappop(self._order)]
         return late
 

@@ -5,10 +5,8 @@ Knows how models are loaded and handed to the scheduler; knows nothing of WebSoc
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,10 +16,12 @@ from tidegate.arguments import check_timeout, merge_tensors, output_names
 from tidegate.coerce import coerce
 from tidegate.errors import CancelOutcome, InvalidInput, ModelUnavailable
 
+from .bounds import Bounds
 from .catalogue import Catalogue
-from .loader import load
-from .model import Model
-from .repository import BadSource, ModelSource, bundled, nothing_to_serve, scan
+from .client import Client
+from .loading import load_all
+from .processes.pool import ProcessPool
+from .repository import nothing_to_serve
 from .request import NEVER, Request
 from .scheduler import Observer, Scheduler
 from .slots import available_cores
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from tidegate.results import Result
+
+    from .processes.keeper import ProcessState
 
 MiB = 1024 * 1024
 _PRIORITIES = 8  # below and above the usual; over a socket, clients can only lower theirs
@@ -49,6 +51,9 @@ class Engine:
         compute_slots: how many threads compute at once; None for one per core that this process may use.
         queue_requests: most requests that wait for one model; more are refused as ``overloaded``.
         queue_bytes: most bytes of input tensors that wait or run in the whole process; more are refused.
+        model_bytes: most bytes of input tensors that wait for one model; None for no bound of its own.
+        client_bytes: most bytes of input tensors that one client has waiting or running; None for no bound of its own.
+        max_requests: most requests that wait or run in the whole process; None for one for each 16 KiB of ``queue_bytes``.
         observer: told of every run.
     """
 
@@ -59,16 +64,20 @@ class Engine:
         compute_slots: int | None = None,
         queue_requests: int = 8192,
         queue_bytes: int = 1024 * MiB,
+        model_bytes: int | None = None,
+        client_bytes: int | None = None,
+        max_requests: int | None = None,
         observer: Observer | None = None,
     ) -> None:
         self.compute_slots = compute_slots or available_cores()
         self._folder = None if folder is None else Path(folder)
-        self._queue_requests = queue_requests
-        self._queue_bytes = queue_bytes
+        self._bounds = Bounds(queue_requests, queue_bytes, model_bytes, client_bytes, max_requests)
         self._observer = observer
+        self._client = Client()
         self._numbers = itertools.count(1)
         self._catalogue = Catalogue((), ())
         self._scheduler: Scheduler | None = None
+        self._pool = ProcessPool(self.compute_slots)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -78,27 +87,43 @@ class Engine:
         await self.aclose()
 
     async def start(self) -> None:
-        """Load every model, in a thread of its own, then serve.
+        """Load every model, in a thread of its own or in processes, then serve.
 
         Raises:
             ModelUnavailable: no model could be loaded; the message names each with its reason.
         """
-        models, bad = await _load_all(self._folder)
+        try:
+            await self._start_all()
+        except BaseException:
+            self._new_pool().close()  # whether it failed or was given up
+            raise
+
+    async def _start_all(self) -> None:
+        models, bad = await load_all(self._folder, self._pool)
         if not models:
             raise ModelUnavailable(nothing_to_serve(self._folder, [source.describe() for source in bad]))
         self._catalogue = Catalogue([Worker(model) for model in models], bad)
         self._scheduler = Scheduler(
             self._catalogue,
             slots=self.compute_slots,
-            queue_requests=self._queue_requests,
-            queue_bytes=self._queue_bytes,
+            bounds=self._bounds,
             observer=self._observer,
+            processes=self._pool.live,
         )
+        self._pool.changed = self._scheduler.wake
 
     async def aclose(self, grace_s: float = 10.0) -> None:
         """End: what is queued is refused as ``shutting_down``, what runs has ``grace_s`` seconds, then is ``cancelled``."""
-        if self._scheduler is not None:
-            await self._scheduler.aclose(grace_s)
+        try:
+            if self._scheduler is not None:
+                await self._scheduler.aclose(grace_s)
+        finally:
+            await self._new_pool().aclose()
+
+    def _new_pool(self) -> ProcessPool:
+        """Return the pool that was in use, to be closed; an engine may be started again."""
+        used, self._pool = self._pool, ProcessPool(self.compute_slots)
+        return used
 
     def models(self) -> list[dict[str, Any]]:
         """Describe every model as JSON-able data: signature, whether it is batched and why, or its error."""
@@ -112,6 +137,10 @@ class Engine:
     def busy_s(self) -> float:
         """Return the seconds that all compute slots together have been busy."""
         return self._scheduler.slots.busy_s() if self._scheduler else 0.0
+
+    def processes(self) -> tuple[ProcessState, ...]:
+        """Return what is known of each worker process; none if no model wants them."""
+        return self._pool.states()
 
     async def infer(
         self,
@@ -190,7 +219,7 @@ class Engine:
         now = time.monotonic()
         deadline = NEVER if timeout is None else now + timeout
         task = InferenceTask(next(self._numbers), model, self.cancel)
-        request = Request(kind, task.id, arrays, task, self, now, deadline)
+        request = Request(kind, task.id, arrays, task, self._client, now, deadline)
         task.started(request)
         enqueue(request)
         return task
@@ -212,23 +241,3 @@ class Engine:
     def cancel(self, request: Request) -> CancelOutcome:
         """Cancel a request; see ``InferenceTask.cancel`` for what the outcome means."""
         return self._scheduler.cancel(request) if self._scheduler else "too_late"
-
-
-async def _load_all(folder: Path | None) -> tuple[list[Model], list[BadSource]]:
-    """Find and load the models, one after the other, off the event loop."""
-    loop = asyncio.get_running_loop()
-    loader = ThreadPoolExecutor(1, thread_name_prefix="tidegate-load")
-    try:
-        found = await loop.run_in_executor(loader, bundled if folder is None else lambda: scan(folder))
-        loaded = [await loop.run_in_executor(loader, _load_one, source) for source in found.sources]
-    finally:
-        loader.shutdown(wait=False, cancel_futures=True)  # waiting for its thread would hold the loop
-    models = [result for result in loaded if isinstance(result, Model)]
-    return models, [*found.bad, *[result for result in loaded if isinstance(result, BadSource)]]
-
-
-def _load_one(source: ModelSource) -> Model | BadSource:
-    try:
-        return load(source)
-    except ModelUnavailable as error:
-        return BadSource(source.name, error.message, source.version)

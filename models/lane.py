@@ -1,126 +1,269 @@
-"""The requests of one priority, in the order of service. Pure; knows nothing of other priorities, batches or time.
+"""The requests of one priority, in the order of service. Pure; knows nothing of other priorities, batches or clocks.
 
-Two views of the same lines: by client, for whose turn it is, and by batch key, for who may join that turn's batch.
-All of it is ordered dictionaries, so that any request can be removed at the same cost however many wait: a deque would
-keep a cancelled request, and its tensors, until its turn.
+Between clients this is self-clocked fair queueing (Golestani, INFOCOM 1994): each client has a virtual time, the compute
+seconds that it was given; whoever was given the least comes next, and one that had nothing waiting starts where the
+client stands that was served last. So it neither saves up nor falls behind, and however many clients come and go, nobody
+who waits is overtaken for ever. Inside a client, the earliest time limit comes first.
+
+Bounds: as many lines as clients with something waiting times their keys. What a client was given is remembered while it
+waits for nothing, for so many clients; beyond, and when the lane is empty, all of them are forgotten.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from heapq import heappop, heappush, heapreplace
+from itertools import count
 from typing import TYPE_CHECKING
 
-from .request import Piece, Request
+from .line import Line
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
 
-Line = OrderedDict[Request, None]
+    from .client import Client
+    from .request import Piece, Request
+
+_LATELY_ROWS = 256  # that the sharing of compute time is measured over, at least
+_REMEMBERED = 1024  # clients that wait for nothing, beyond as many as wait
+
+
+class Turn:
+    """One client's place in a lane.
+
+    Attributes:
+        client: whose it is.
+        used_s: its virtual time, in compute seconds.
+        rows: how many rows it has waiting.
+        lines: what it has waiting, by batch key; no line is empty.
+    """
+
+    __slots__ = ("client", "lines", "rows", "used_s")
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.used_s = 0.0
+        self.rows = 0
+        self.lines: dict[Hashable, Line] = {}
+
+
+class _Ring:
+    """Turns, the one that has used the least first, and among equals the one that waits longest.
+
+    A heap whose entries may be out of date: they are put right, or dropped, when they come up.
+
+    Attributes:
+        size: how many of the turns still have something to be served here.
+    """
+
+    __slots__ = ("_heap", "_listed", "_numbers", "size")
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._heap: list[tuple[float, int, Turn]] = []
+        self._listed: dict[Turn, None] = {}
+        self._numbers = count()
+
+    def __iter__(self) -> Iterator[Turn]:
+        return iter(self._listed)
+
+    def add(self, turn: Turn) -> None:
+        self.size += 1
+        if turn not in self._listed:
+            self._listed[turn] = None
+            heappush(self._heap, (turn.used_s, next(self._numbers), turn))
+
+    def first(self, key: Hashable = None, *, of_any_key: bool = False) -> Turn | None:
+        """Return whose turn it is among those that have a line with this key, or any line at all."""
+        heap = self._heap
+        while heap:
+            used_s, _, turn = heap[0]
+            if not (turn.lines if of_any_key else key in turn.lines):
+                heappop(heap)
+                del self._listed[turn]
+            elif used_s != turn.used_s:
+                heapreplace(heap, (turn.used_s, next(self._numbers), turn))
+            else:
+                return turn
+        return None
 
 
 class Lane:
-    """Clients' lines, served in turn."""
+    """Clients' lines, served in turn.
 
-    __slots__ = ("_clients", "_keys")
+    Attributes:
+        clients: how many clients have something waiting.
+        rows: how many rows wait.
+    """
+
+    __slots__ = ("_given_s", "_moved_s", "_now_s", "_order", "_rings", "_turns", "clients", "rows")
 
     def __init__(self) -> None:
-        self._clients: OrderedDict[Hashable, OrderedDict[Hashable, Line]] = OrderedDict()
-        self._keys: dict[Hashable, OrderedDict[Hashable, Line]] = {}
+        self.clients = 0
+        self.rows = 0
+        self._clear()
+
+    def _clear(self) -> None:
+        self._turns: dict[Client, Turn] = {}
+        self._rings: dict[Hashable, _Ring] = {}
+        self._order = _Ring()
+        self._now_s = 0.0
+        self._given_s = self._moved_s = 0.0
 
     def __bool__(self) -> bool:
-        return bool(self._clients)
+        return self.clients > 0
 
     def __iter__(self) -> Iterator[Request]:
-        for lines in self._clients.values():
-            for line in lines.values():
+        for turn in self._turns.values():
+            for line in turn.lines.values():
                 yield from line
 
     def push(self, request: Request) -> None:
-        """Put a request behind its client's others."""
+        """Put a request in its place among its client's."""
         client, key = request.client, request.kind.key
-        lines = self._clients.get(client)
-        if lines is None:
-            self._clients[client] = lines = OrderedDict()
-        line = lines.get(key)
+        turn = self._turns.get(client)
+        if turn is None:
+            self._turns[client] = turn = Turn(client)
+        if not turn.lines:
+            turn.used_s = max(turn.used_s, self._now_s)
+            self.clients += 1
+            self._order.add(turn)
+        line = turn.lines.get(key)
         if line is None:
-            lines[key] = line = OrderedDict()
-            ring = self._keys.get(key)
+            turn.lines[key] = line = Line()
+            ring = self._rings.get(key)
             if ring is None:
-                self._keys[key] = ring = OrderedDict()
-            ring[client] = line
-        line[request] = None
+                self._rings[key] = ring = _Ring()
+            ring.add(turn)
+        rows = request.rows - request.taken
+        line.push(request)
+        turn.rows += rows
+        self.rows += rows
 
     def next_key(self) -> Hashable:
-        """Return the key whose turn it is among the keys of the client whose turn it is; that client joins first."""
-        client, lines = next(iter(self._clients.items()))
-        key = next(iter(lines))
-        self._keys[key].move_to_end(client, last=False)
-        return key
+        """Return the key of the most urgent request of the client whose turn it is; the lane must not be empty."""
+        turn = self._order.first(of_any_key=True)
+        assert turn is not None
+        lines = turn.lines
+        return next(iter(lines)) if len(lines) == 1 else min(lines, key=lambda key: _urgency(lines[key]))
 
-    def has(self, key: Hashable) -> bool:
-        """Tell whether a request waits under a key."""
-        return key in self._keys
+    def waiting(self, key: Hashable) -> list[tuple[Client, int]]:
+        """Return the clients that wait under a key, each with its rows."""
+        return [(turn.client, turn.lines[key].rows) for turn in self._with(key)]
 
-    def head(self, key: Hashable) -> Request:
-        """Return the next request under a key."""
-        line = next(iter(self._keys[key].values()))
-        return next(iter(line))
+    def first_of_each(self, key: Hashable) -> list[Request]:
+        """Return each client's most urgent request under a key."""
+        return [turn.lines[key].first() for turn in self._with(key)]
 
-    def take(self, key: Hashable, room: int, pieces: list[Piece], *, may_split: bool) -> int:
+    def rows_before(self, client: Client, rows: int) -> int:
+        """Return how many rows are expected to be served before the last of so many more of a client.
+
+        Its own; of each other client that waits now no more than it has itself; and those of others that come later but
+        have less before them, by how it went lately.
+        """
+        turn = self._turns.get(client)
+        own = turn.rows if turn is not None else 0
+        others = self.clients - (own > 0)
+        return own + max(min(self.rows - own, (own + rows) * others), int(own * (self._sharing() - 1.0)))
+
+    def _sharing(self) -> float:
+        """Return how many seconds all clients together were given lately while one that always waits was given one."""
+        return self._given_s / self._moved_s if self._moved_s else 1.0
+
+    def _charge(self, turn: Turn, cost_s: float) -> None:
+        """Let a client's virtual time, and with it the lane's, go on."""
+        turn.used_s += cost_s
+        self._given_s += cost_s
+        if turn.used_s > self._now_s:
+            self._moved_s += turn.used_s - self._now_s
+            self._now_s = turn.used_s
+
+    def _fade(self, row_s: float) -> None:
+        """Let what was long ago count less in the sharing."""
+        if self._given_s > _LATELY_ROWS * row_s:
+            self._given_s /= 2
+            self._moved_s /= 2
+
+    def take(self, key: Hashable, room: int, pieces: list[Piece], *, row_s: float, may_split: bool) -> int:
         """Move up to ``room`` rows under a key to ``pieces``; see ``RequestQueue.take``.
 
         Returns:
             The room that is left; 0 as well when a request that does not fit ended the taking.
         """
-        ring = self._keys.get(key)
-        served: dict[Hashable, None] = {}
-        while ring and room > 0:
-            client = next(iter(ring))
-            line = ring[client]
-            request = next(iter(line))
-            start = request.taken
-            rows = request.rows - start
+        self._fade(row_s)
+        ring = self._rings.get(key)
+        while ring is not None and room > 0 and (turn := ring.first(key)) is not None:
+            line = turn.lines[key]
+            request = line.first()
+            rows = request.rows - request.taken
             if rows > room:
                 if pieces and not may_split:
-                    room = 0
-                    break
+                    return 0
                 rows = room
             room -= rows
-            request.taken = stop = start + rows
+            start, stop = line.take(rows)
             pieces.append((request, start, stop))
-            served[client] = None
-            if stop == request.rows:
-                del line[request]
-            if line:
-                ring.move_to_end(client)
-            else:
-                self._forget(client, key)
-        for client in served:
-            self._passed(client, key)
+            turn.rows -= rows
+            self.rows -= rows
+            self._charge(turn, rows * row_s)
+            if not line:
+                self._forget(turn, key)
         return room
+
+    def take_all(self, key: Hashable, pieces: list[Piece], *, row_s: float) -> None:
+        """Move all rows under a key to ``pieces``: nobody is left out, so that it does not matter whose turn it is."""
+        for turn in self._with(key):
+            line = turn.lines[key]
+            turn.rows -= line.rows
+            self.rows -= line.rows
+            self._charge(turn, line.rows * row_s)
+            pieces += line.take_all()
+            self._forget(turn, key)
+
+    def put_back(self, piece: Piece, row_s: float) -> None:
+        """Undo the taking of a piece, the last one of its request: its rows wait again, and are not charged."""
+        request, start, stop = piece
+        is_in_line = stop < request.rows
+        request.taken = start
+        if is_in_line:
+            turn = self._turns[request.client]
+            turn.lines[request.kind.key].rows += stop - start
+            turn.rows += stop - start
+            self.rows += stop - start
+        else:
+            self.push(request)
+            turn = self._turns[request.client]
+        turn.used_s = max(0.0, turn.used_s - (stop - start) * row_s)
 
     def remove(self, request: Request) -> None:
         """Take a request out, and everything that holds nothing after it."""
-        line = self._clients[request.client][request.kind.key]
-        del line[request]
+        turn = self._turns[request.client]
+        line = turn.lines[request.kind.key]
+        line.remove(request)
+        turn.rows -= request.rows - request.taken
+        self.rows -= request.rows - request.taken
         if not line:
-            self._forget(request.client, request.kind.key)
+            self._forget(turn, request.kind.key)
 
-    def _forget(self, client: Hashable, key: Hashable) -> None:
-        """Drop a line that holds nothing."""
-        ring = self._keys[key]
-        del ring[client]
-        if not ring:
-            del self._keys[key]
-        lines = self._clients[client]
-        del lines[key]
-        if not lines:
-            del self._clients[client]
+    def _with(self, key: Hashable) -> list[Turn]:
+        ring = self._rings.get(key)
+        return [turn for turn in ring if key in turn.lines] if ring is not None else []
 
-    def _passed(self, client: Hashable, key: Hashable) -> None:
-        """Put a client that was served, and its key, behind the others."""
-        lines = self._clients.get(client)
-        if lines is not None:
-            self._clients.move_to_end(client)
-            if key in lines:
-                lines.move_to_end(key)
+    def _forget(self, turn: Turn, key: Hashable) -> None:
+        """Drop a line that holds nothing, and with the last one of the lane everything."""
+        del turn.lines[key]
+        ring = self._rings[key]
+        ring.size -= 1
+        if not ring.size:
+            del self._rings[key]
+        if turn.lines:
+            return
+        self.clients -= 1
+        if not self.clients:
+            self._clear()
+        elif len(self._turns) > 2 * self.clients + _REMEMBERED:
+            self._turns = {client: turn for client, turn in self._turns.items() if turn.lines}
+
+
+def _urgency(line: Line) -> tuple[float, float]:
+    first = line.first()
+    return first.deadline, first.arrival

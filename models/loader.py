@@ -5,7 +5,7 @@ Synchronous: call it in a thread.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tidegate.errors import ModelUnavailable
@@ -19,7 +19,10 @@ from .safety import check_external_data, check_model_file, read_model_file
 from .signature import DYNAMIC, TensorSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    from tidegate.results import Array
 
     from .config import ModelConfig
     from .graph import GraphFacts
@@ -44,14 +47,53 @@ def load(source: ModelSource) -> Model:
         raise ModelUnavailable(_one_line(f"loading failed unexpectedly: {type(error).__name__}: {error}")) from error
 
 
-def _load(source: ModelSource) -> Model:
+@dataclass(frozen=True, slots=True)
+class OpenedModel:
+    """A model file that was checked and opened, and of which nothing is proved.
+
+    Attributes:
+        backend: runs it.
+        inputs: as declared, in the file or in ``model.toml``.
+        symbols: what the file calls their dimensions.
+        op_types: the operators in the file.
+        sha256: of the file.
+    """
+
+    backend: OnnxBackend
+    inputs: tuple[TensorSpec, ...]
+    symbols: Symbols
+    op_types: frozenset[str]
+    sha256: str
+
+    def subject(self, run: Callable[[Sequence[Array]], list[Array]]) -> Subject:
+        """Return what can be tried out with ``run``."""
+        names = tuple(spec.name for spec in self.backend.outputs)
+        return Subject(run, self.inputs, self.symbols, names, self.op_types)
+
+
+def open_model(source: ModelSource) -> OpenedModel:
+    """Check the files of a model and open it.
+
+    Raises:
+        ModelUnavailable: it cannot be served; says why.
+    """
     path, facts, sha256 = _checked_file(source)
     backend = OnnxBackend(path, intra_op_threads=source.config.intra_op_threads)
     inputs, symbols = _declared_inputs(backend, facts, source.config)
     _check_names(inputs, symbols, source.config)
-    with backend.stoppable(_FIRST_RUN_LIMIT_S + _PROOF_FACTOR * source.config.probe_ms / 1000) as run:
-        subject = Subject(run, inputs, symbols, tuple(spec.name for spec in backend.outputs), facts.op_types)
-        proof = prove(subject, source.config)
+    return OpenedModel(backend, inputs, symbols, facts.op_types, sha256)
+
+
+def proof_limit_s(config: ModelConfig) -> float:
+    """Return the seconds after which the runs of a proof are stopped."""
+    return _FIRST_RUN_LIMIT_S + _PROOF_FACTOR * config.probe_ms / 1000
+
+
+def _load(source: ModelSource) -> Model:
+    opened = open_model(source)
+    backend, inputs = opened.backend, opened.inputs
+    with backend.stoppable(proof_limit_s(source.config)) as run:
+        proof = prove(opened.subject(run), source.config)
     known = all(axis == batch for spec, batch in zip(inputs, proof.layout, strict=True) for axis in dynamic_axes(spec))
     return Model(
         name=source.name,
@@ -62,7 +104,7 @@ def _load(source: ModelSource) -> Model:
         backend=backend,
         config=source.config,
         metadata=backend.metadata,
-        sha256=sha256,
+        sha256=opened.sha256,
     )
 
 

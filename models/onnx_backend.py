@@ -8,11 +8,10 @@ from functools import partial
 from threading import Timer
 from typing import TYPE_CHECKING, Any
 
-import onnxruntime
-
 from tidegate.errors import InvalidInput, ModelFailed, ModelUnavailable
 
 from .onnx_values import datatype_of_onnx, from_ort_value, from_text, to_bfloat16, to_ort_value, to_text
+from .quiet_onnxruntime import onnxruntime
 from .signature import DYNAMIC, TensorSpec
 
 if TYPE_CHECKING:
@@ -39,11 +38,15 @@ def plain(error: BaseException) -> str:
 
 
 def session_options(intra_op_threads: int) -> onnxruntime.SessionOptions:
-    """Return the options of every session: no spinning, so that idle threads leave the cores to other models."""
+    """Return the options of every session: no spinning, so that idle threads leave the cores to other models.
+
+    And no arena: it never gives memory back, and results that are sent from where they lie would keep all of it.
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = intra_op_threads
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.enable_cpu_mem_arena = False
     options.log_severity_level = _ONLY_FATAL
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")

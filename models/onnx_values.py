@@ -10,10 +10,11 @@ import ctypes
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnxruntime
 
 from tidegate.codecs.datatypes import BF16_DTYPE
 from tidegate.errors import InvalidInput, ModelUnavailable
+
+from .quiet_onnxruntime import onnxruntime
 
 if TYPE_CHECKING:
     from tidegate.results import Array

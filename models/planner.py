@@ -16,7 +16,9 @@ from .request import Piece, Status
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .queue import RequestQueue
+    from .client import Client
+
+_HEAVIER = 16
 
 
 class Sizes:
@@ -35,11 +37,28 @@ class Sizes:
         return self._sizes[bisect_right(self._sizes, rows) - 1]
 
 
-def take_batch(queue: RequestQueue, sizes: Sizes, cap: int) -> list[Piece]:
-    """Take the next batch out of a queue that is not empty: greedily, as many rows as wait, up to ``cap``."""
-    key = queue.next_key()
-    rows = sizes.floor(min(queue.rows_with(key), cap))
-    return queue.take(key, rows, may_split=not sizes.gapless)
+def fair_rows(waiting: Sequence[tuple[Client, int]]) -> int | None:
+    """Return how many rows a batch has in which no client has more than twice what any light one has waiting.
+
+    A client is light if another one has sixteen times as many bytes waiting or running; None if nobody is.
+    """
+    heavy = max([client.nbytes for client, _ in waiting]) / _HEAVIER
+    light = [rows for client, rows in waiting if client.nbytes <= heavy]
+    return sum([min(rows, 2 * max(light)) for _, rows in waiting]) if light else None
+
+
+def trim(pieces: list[Piece], sizes: Sizes) -> list[Piece]:
+    """Cut what is beyond a usable size off the end of a batch; return what was cut off, to be put back."""
+    beyond = rows_of(pieces) - sizes.floor(rows_of(pieces)) if pieces else 0
+    cut_off: list[Piece] = []
+    while beyond:
+        request, start, stop = pieces.pop()
+        middle = max(start, stop - beyond)
+        beyond -= stop - middle
+        cut_off.append((request, middle, stop))
+        if middle > start:
+            pieces.append((request, start, middle))
+    return cut_off
 
 
 def still_wanted(pieces: Sequence[Piece]) -> list[Piece]:

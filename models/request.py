@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tidegate.results import Array
 
     from .batch import Run
+    from .client import Client
     from .worker import Worker
 
 NEVER = float("inf")
@@ -85,13 +86,27 @@ class Request:
         client: whose turn it uses; clients take turns.
         arrival: when it came, in seconds of the monotonic clock.
         deadline: when its answer is no longer wanted, or ``NEVER``.
+        forecast: when its answer was expected when it was admitted; ``NEVER`` if nobody asked.
         rows: how many rows it holds.
         taken: rows that were already given to batches.
         status: where it is.
         parts: answers of a request that was split, by first row: the run and the rows of it.
     """
 
-    __slots__ = ("arrays", "arrival", "client", "deadline", "kind", "parts", "rows", "sink", "status", "tag", "taken")
+    __slots__ = (
+        "arrays",
+        "arrival",
+        "client",
+        "deadline",
+        "forecast",
+        "kind",
+        "parts",
+        "rows",
+        "sink",
+        "status",
+        "tag",
+        "taken",
+    )
 
     def __init__(
         self,
@@ -99,7 +114,7 @@ class Request:
         tag: Any,
         arrays: Sequence[Array],
         sink: Sink,
-        client: Hashable,
+        client: Client,
         arrival: float,
         deadline: float = NEVER,
     ) -> None:
@@ -110,6 +125,7 @@ class Request:
         self.client = client
         self.arrival = arrival
         self.deadline = deadline
+        self.forecast = NEVER
         self.rows = kind.rows
         self.taken = 0
         self.status = QUEUED

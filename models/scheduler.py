@@ -1,8 +1,8 @@
-"""The shell around the workers: it asks the clock, hands batches to the compute slots and answers whoever waits.
+"""The shell around ``Service``: it asks the clock, hands batches to the compute slots and tells whoever waits.
 
-All decisions are made by the pure objects (worker, dispatcher, deadlines); everything here runs on the event loop and
-awaits nothing. Bounds: requests per model and bytes in the process; at the bound a request is refused as ``overloaded``.
-Every request that was admitted gets exactly one answer, whatever happens: the only way out is ``_leave``.
+Decides nothing; everything here runs on the event loop and awaits nothing. Nothing holds the loop for long either:
+requests that expire together, and answers of one batch, are told a bounded number in each turn of the loop. What waits to
+be told is bounded by what was admitted.
 """
 
 from __future__ import annotations
@@ -10,33 +10,30 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
-from tidegate.errors import (
-    Cancelled,
-    CancelOutcome,
-    DeadlineExceeded,
-    InternalError,
-    ModelFailed,
-    Overloaded,
-    ShuttingDown,
-    TidegateError,
-)
+from tidegate.errors import InternalError
 
-from .batch import Batch, Run, merge
-from .deadlines import Deadlines
-from .dispatcher import Dispatcher
-from .request import DONE, NEVER, RUNNING, Answer, Request, Sink
+from .merging import Merge
+from .request import NEVER
+from .service import Service
 from .slots import ComputeSlots
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from tidegate.errors import CancelOutcome, TidegateError
+
+    from .batch import Batch, Run
+    from .bounds import Bounds
+    from .request import Answer, Request, Sink
     from .worker import Worker
 
 _log = logging.getLogger("tidegate.models")
 
 _STOP_S = 1.0  # for runs that were told to stop
+_TOLD_PER_TURN = 256
 
 
 class Observer(Protocol):
@@ -45,33 +42,37 @@ class Observer(Protocol):
     def ran(self, batch: Batch, run: Run) -> None:
         """A batch has run."""
 
+    def stopped(self, batch: Batch) -> None:
+        """A batch is told to stop, since nobody waits for it any more."""
+
 
 class Scheduler:
     """Requests in, answers out."""
 
     def __init__(
-        self, workers: Iterable[Worker], *, slots: int, queue_requests: int, queue_bytes: int, observer: Observer | None
+        self,
+        workers: Iterable[Worker],
+        *,
+        slots: int,
+        bounds: Bounds,
+        observer: Observer | None,
+        processes: Callable[[], int] | None = None,
     ) -> None:
-        self._workers = tuple(workers)
         self._loop = asyncio.get_running_loop()
-        self._dispatcher = Dispatcher(slots)
-        self._deadlines = Deadlines()
-        self._queue_requests = queue_requests
-        self._queue_bytes = queue_bytes
-        self._nbytes = 0
+        self._service = Service(workers, slots, bounds, processes)
         self._observer = observer
         self._due: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = NEVER
         self._closing = False
         self._idle = asyncio.Event()
-        self._at_slots: set[Batch] = set()
-        self.slots: ComputeSlots[Batch] = ComputeSlots(slots, self._loop, self._done)
+        self._answering: deque[tuple[Batch, Run, int, int]] = deque()  # the rest of a batch: its first piece, and its row
+        self.slots: ComputeSlots[Batch | Merge] = ComputeSlots(slots, self._loop, self._done)
 
     # Requests come in.
 
     def add(self, request: Request, *, alone: bool = False) -> None:
-        """Queue a request that was admitted.
+        """Queue a request whose inputs were checked.
 
         Args:
             request: the request.
@@ -79,149 +80,115 @@ class Scheduler:
                 wait for one, if nothing else waits or runs either.
 
         Raises:
-            Overloaded: the model's queue or the process's share of memory is full; the request is not kept.
+            Overloaded: a bound is reached, or it could not be answered in time; the request is not kept.
             ShuttingDown: the scheduler is closing.
         """
-        kind = request.kind
-        worker = kind.worker
-        self._check_room(worker, kind.nbytes)
-        self._nbytes += kind.nbytes
-        if request.deadline != NEVER:
-            self._deadlines.add(request)
-        if alone and self._dispatcher.is_idle() and (batch := worker.lone_batch(request)) is not None:
-            self._dispatcher.start(batch)
-            self._submit(batch)
-            self._check_timer()
-            return
-        worker.queue.push(request)
-        self._dispatcher.wake(worker)
-        if self._due is None:
+        batch = self._service.arrive(request, alone=alone)
+        if batch is not None:
+            self.slots.submit(batch)
+            self._check_timer(request.arrival)
+        elif self._due is None:
             # Not at once: what else comes in this turn of the loop joins the same batch.
-            self._due = self._loop.call_soon(self._dispatch_due)
-
-    def _check_room(self, worker: Worker, nbytes: int) -> None:
-        if self._closing:
-            raise ShuttingDown("the gateway is shutting down")
-        waiting = worker.queue.requests
-        if waiting >= self._queue_requests:
-            raise self._overloaded(worker, "queue_requests", f"{waiting} requests wait for {worker.model.name!r}")
-        if self._nbytes + nbytes > self._queue_bytes:
-            why = f"{self._nbytes} of {self._queue_bytes} bytes of tensors are taken"
-            raise self._overloaded(worker, "queue_bytes", why)
+            self._due = self._loop.call_soon(self._turn)
 
     def cancel(self, request: Request) -> CancelOutcome:
         """Cancel a request; its sink is told at once, unless it has its answer already."""
-        if request.status is DONE:
-            return "too_late"
-        outcome: CancelOutcome = "dropped" if request.taken else "removed"
-        self._fail(request, Cancelled(f"cancelled: {outcome}", outcome=outcome))
+        outcome = self._service.cancel(request)
+        if outcome != "too_late":
+            self._tell()
+            self.wake()
         return outcome
 
-    def _overloaded(self, worker: Worker, bound: str, why: str) -> Overloaded:
-        rate = worker.costs.best_rate()
-        wait_ms = int(1000 * worker.queue.rows / rate) + 1 if rate else None
-        return Overloaded(f"{why}; not executed, send it again later", retry_after_ms=wait_ms, bound=bound)
+    def wake(self) -> None:
+        """Look again in the next turn of the loop; something has changed."""
+        if self._due is None:
+            self._due = self._loop.call_soon(self._turn)
 
     # Batches go out.
 
-    def _dispatch_due(self) -> None:
+    def _turn(self) -> None:
         self._due = None
-        self._dispatch()
-
-    def _dispatch(self) -> None:
         now = time.monotonic()
-        if self._deadlines:
-            for request in self._deadlines.expired(now):
-                self._fail(request, DeadlineExceeded(f"no answer within {_ms(request.deadline - request.arrival)} ms"))
-        while (batch := self._dispatcher.next(now)) is not None:
-            self._submit(batch)
+        more = self._service.expire(now, _TOLD_PER_TURN)
+        self._dispatch(now)
+        if self._answering:
+            self._answer(*self._answering.popleft())
+        self._finish_turn(now)
+        if more:
+            self.wake()
+
+    def _dispatch(self, now: float) -> None:
+        while (batch := self._service.next(now)) is not None:
+            if self._service.is_ahead(batch):
+                batch.prepare()
+            self.slots.submit(batch)
+
+    def _finish_turn(self, now: float) -> None:
+        self._tell()
+        merges, self._service.merges = self._service.merges, []
+        for merge in merges:
+            self.slots.submit(merge)
+        for batch in self._service.stop_unwanted():
+            self._observe_stop(batch)
+        if self._answering or self._service.failed:
+            self.wake()
         self._check_timer(now)
 
-    def _submit(self, batch: Batch) -> None:
-        for request, _, _ in batch.pieces:
-            request.status = RUNNING
-        if self._dispatcher.is_ahead(batch):
-            batch.prepare()
-        self._at_slots.add(batch)
-        self.slots.submit(batch)
-
-    def _check_timer(self, now: float | None = None) -> None:
-        now = time.monotonic() if now is None else now
-        at = min(self._deadlines.next_check(), self._dispatcher.next_check(now))
-        if at < self._timer_at:
-            self._set_timer(at, now)
-
-    def _set_timer(self, at: float, now: float) -> None:
+    def _check_timer(self, now: float) -> None:
         """Keep one timer, at the earliest time at which something has to be decided without a message or a result."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer_at = at
-        self._timer = self._loop.call_later(max(0.0, at - now) + 0.001, self._timer_fired)
+        at = self._service.next_check(now)
+        if at < self._timer_at:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer_at = at
+            self._timer = self._loop.call_later(max(0.0, at - now) + 0.001, self._timer_fired)
 
     def _timer_fired(self) -> None:
         self._timer = None
         self._timer_at = NEVER
-        self._dispatch()
+        self.wake()
 
     # Batches come back.
 
-    def _done(self, batch: Batch) -> None:
-        worker = batch.worker
-        self._at_slots.discard(batch)
-        self._dispatcher.release(batch)
-        final = worker.settle(batch)
-        if worker.has_work():
-            self._dispatcher.wake(worker)
-        if self._dispatcher.has_work():
-            self._dispatch()  # the slot computes again before anybody is answered
-        if batch.run is not None:
-            self._answer(batch, batch.run)
-            self._observe(batch, batch.run)
-        for request in final:
-            self._fail(request, batch.error or InternalError("the batch ended without a result"))
-        if self._closing and not self._at_slots:
+    def _done(self, job: Batch | Merge) -> None:
+        now = time.monotonic()
+        if isinstance(job, Merge):
+            self._deliver(self._service.merged(job))
+        else:
+            self._came_back(job, now)
+        self._finish_turn(now)
+        if self._closing and self._service.is_idle():
             self._idle.set()
 
-    def _observe(self, batch: Batch, run: Run) -> None:
-        if self._observer is not None:
-            try:
-                self._observer.ran(batch, run)
-            except Exception:
-                _log.exception("a run could not be counted")
+    def _came_back(self, batch: Batch, now: float) -> None:
+        self._service.came_back(batch, now)
+        if self._service.has_work():
+            self._service.expire(now, _TOLD_PER_TURN)
+            self._dispatch(now)  # the slot computes again before anybody is answered
+        run = batch.run
+        if run is not None:
+            self._answer(batch, run, 0, 0)
+            self._observe(batch, run)
 
-    def _answer(self, batch: Batch, run: Run) -> None:
-        by_sink: dict[Sink, list[Answer]] = {}
-        row = 0
-        for request, start, stop in batch.pieces:
-            first, row = row, row + stop - start
-            if request.status is DONE:
-                continue
-            if row - first < request.rows:
-                self._gather(request, start, run, first, row)
-                continue
-            self._leave(request)
-            answers = by_sink.get(request.sink)
+    def _answer(self, batch: Batch, run: Run, first: int, row: int) -> None:
+        """Answer the requests of a batch from one piece on; what is too much for one turn of the loop waits."""
+        pieces = batch.pieces if len(batch.pieces) <= _TOLD_PER_TURN else batch.pieces[first : first + _TOLD_PER_TURN]
+        rest = first + len(pieces)
+        if rest < len(batch.pieces):
+            self._answering.append((batch, run, rest, row + sum([stop - start for _, start, stop in pieces])))
+        self._deliver(self._service.answers(run, pieces, row))
+
+    def _deliver(self, ready: list[tuple[Request, Run, Answer]]) -> None:
+        """Give each sink the answers that it waits for, those of one run together."""
+        by_sink: dict[tuple[Sink, Run], list[Answer]] = {}
+        for request, run, answer in ready:
+            answers = by_sink.get((request.sink, run))
             if answers is None:
-                by_sink[request.sink] = [(request, first, row)]
+                by_sink[request.sink, run] = [answer]
             else:
-                answers.append((request, first, row))
-        for sink, answers in by_sink.items():
+                answers.append(answer)
+        for (sink, run), answers in by_sink.items():
             self._hand_over(sink, run, answers)
-
-    def _gather(self, request: Request, at: int, run: Run, start: int, stop: int) -> None:
-        """Keep one part of a request that was split; answer when all of it is here."""
-        if request.parts is None:
-            request.parts = {}
-        request.parts[at] = (run, start, stop)
-        if sum(b - a for _, a, b in request.parts.values()) < request.rows:
-            return
-        try:
-            whole, first, last = merge(request)
-        except (MemoryError, ValueError) as error:
-            self._fail(request, ModelFailed(f"the parts of the answer do not fit together: {error}"))
-            return
-        self._leave(request)
-        self._hand_over(request.sink, whole, [(request, first, last)])
 
     def _hand_over(self, sink: Sink, run: Run, answers: list[Answer]) -> None:
         """Give a sink its answers; one that cannot take them is told so, since nobody may be left without an answer."""
@@ -230,28 +197,36 @@ class Scheduler:
         except Exception:
             _log.exception("results could not be handed over")
             for request, _, _ in answers:
-                self._tell(request, InternalError("the result could not be handed over; the log says why"))
+                self._tell_one(request, InternalError("the result could not be handed over; the log says why"))
 
-    def _fail(self, request: Request, error: TidegateError) -> None:
-        if request.status is DONE:
+    def _tell(self) -> None:
+        """Tell those whose requests have failed; what is too much for one turn of the loop waits."""
+        failed = self._service.failed
+        if not failed:
             return
-        if request.taken < request.rows:
-            request.kind.worker.queue.remove(request)
-        self._leave(request)
-        self._tell(request, error)
+        now, self._service.failed = failed[:_TOLD_PER_TURN], failed[_TOLD_PER_TURN:]
+        for request, error in now:
+            self._tell_one(request, error)
 
-    def _tell(self, request: Request, error: TidegateError) -> None:
+    def _tell_one(self, request: Request, error: TidegateError) -> None:
         try:
             request.sink.failed(request, error)
         except Exception:
             _log.exception("an error could not be handed over")
 
-    def _leave(self, request: Request) -> None:
-        request.status = DONE
-        request.parts = None
-        self._nbytes -= request.kind.nbytes
-        if request.deadline != NEVER:
-            self._deadlines.discard(request)
+    def _observe(self, batch: Batch, run: Run) -> None:
+        if self._observer is not None:
+            try:
+                self._observer.ran(batch, run)
+            except Exception:
+                _log.exception("a run could not be counted")
+
+    def _observe_stop(self, batch: Batch) -> None:
+        if self._observer is not None:
+            try:
+                self._observer.stopped(batch)
+            except Exception:
+                _log.exception("a stop could not be counted")
 
     # The end.
 
@@ -261,41 +236,31 @@ class Scheduler:
         A run that is not done by then is told to stop, which it does between two nodes of its graph, and given up.
         """
         self._closing = True
-        self._refuse_waiting()
+        self._service.close()
+        await self._all_told()
         if not await self._runs_end(grace_s):
-            _log.warning("%d runs did not end within %g s", len(self._at_slots), grace_s)
-        self._refuse_waiting()
-        for batch in self._at_slots:
-            for request, _, _ in batch.pieces:
-                self._fail(request, _ended(request))
-            batch.control.stop()
+            _log.warning("%d runs did not end within %g s", len(self._service.at_slots), grace_s)
+        self._service.close()
+        self._service.give_up()
+        await self._all_told()
         await self._runs_end(_STOP_S)
         if self._timer is not None:
             self._timer.cancel()
         self.slots.stop()
 
+    async def _all_told(self) -> None:
+        """Let the loop go round until everybody was told."""
+        while self._service.failed or self._answering:
+            self._tell()
+            await asyncio.sleep(0)
+
     async def _runs_end(self, within_s: float) -> bool:
-        if not self._at_slots:
+        if self._service.is_idle():
             return True
+        self._idle.clear()
         try:
             async with asyncio.timeout(within_s):
                 await self._idle.wait()
         except TimeoutError:
             return False
         return True
-
-    def _refuse_waiting(self) -> None:
-        for worker in self._workers:
-            for request in worker.waiting():
-                self._fail(request, _ended(request))
-
-
-def _ended(request: Request) -> TidegateError:
-    """Say what became of a request when the gateway stops: ``shutting_down`` promises that it was not executed."""
-    if request.taken:
-        return Cancelled("the gateway is shutting down; what ran of the request is thrown away", outcome="dropped")
-    return ShuttingDown("the gateway is shutting down; not executed")
-
-
-def _ms(seconds: float) -> str:
-    return f"{seconds * 1000:.0f}"

@@ -79,6 +79,7 @@ class ComputeSlots(Generic[JobT]):
                 self._loop.call_soon_threadsafe(self._done, job)
             except RuntimeError:  # the loop is closed: nobody waits any more
                 return
+            del job  # while it waits for the next one, it keeps nothing of this one
 
 
 def _name_thread(name: str) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from tidegate.models.client import Client
 from tidegate.models.config import ModelConfig
 from tidegate.models.model import Model
 from tidegate.models.request import Kind, Piece, Request, Sink
 from tidegate.models.signature import Batching, TensorSpec
 
+CLIENTS: defaultdict[Any, Client] = defaultdict(Client)  # by name; emptied after each test
 Compute = Callable[[list[Any]], list[Any]]
 
 
@@ -50,6 +53,9 @@ def model(
     verdict: Any = "exact",
     weight: float = 1.0,
     delay_ms: float = 0.0,
+    objective_ms: float | None = None,
+    pure: bool = True,
+    executor: Any = "thread",
     cost_s: dict[int, float] | None = None,
     threads: int = 1,
 ) -> Model:
@@ -62,7 +68,14 @@ def model(
         (TensorSpec("y", "FP32", (-1, 2), axis),),
         Batching(verdict, "made up", tuple(sizes), cost_s or {}),
         FakeBackend(compute),
-        ModelConfig(weight=weight, max_delay_ms=delay_ms, intra_op_threads=threads),
+        ModelConfig(
+            weight=weight,
+            max_delay_ms=delay_ms,
+            intra_op_threads=threads,
+            objective_p99_ms=objective_ms,
+            pure=pure,
+            executor=executor,
+        ),
     )
 
 
@@ -100,7 +113,7 @@ def request(
     """Build a request whose rows hold its tag."""
     array = np.full((rows, 2), tag if isinstance(tag, int) else 0, np.float32)
     kind = Kind(worker, key, rows, nbytes=array.nbytes, priority=priority)
-    return Request(kind, tag, [array], sink or Answers(), client, arrival, deadline)
+    return Request(kind, tag, [array], sink or Answers(), CLIENTS[client], arrival, deadline)
 
 
 def tags(pieces: Sequence[Piece]) -> list[Any]:

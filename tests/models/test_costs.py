@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tidegate.models.costs import Costs
 
@@ -60,3 +62,38 @@ def test_estimates_follow_the_nearest_size() -> None:
     costs = Costs(SIZES, {1: 1.0, 32: 16.0})
     assert costs.estimate_s(1) == pytest.approx(1.0, rel=1e-3)
     assert costs.estimate_s(30) == pytest.approx(15.0, rel=1e-3)
+
+
+def test_keys_cost_what_they_cost() -> None:
+    """A key whose rows take four times as long is expected to, at sizes where it was never seen too."""
+    costs = Costs(SIZES, linear(1.0, 0.1))
+    for _ in range(100):
+        costs.observe(4, 1.4, "short")
+        costs.observe(4, 5.6, "long")
+    assert costs.estimate_s(4, "long") == pytest.approx(5.6, rel=0.1)
+    assert costs.estimate_s(4, "short") == pytest.approx(1.4, rel=0.1)
+    assert costs.estimate_s(32, "long") == pytest.approx(4 * costs.estimate_s(32, "short"), rel=0.1)
+
+
+def test_one_slow_moment_does_not_spoil_an_estimate() -> None:
+    """A run that took a hundred times as long counts as if it took four times as long."""
+    costs = Costs(SIZES, linear(1.0, 0.1))
+    costs.observe(4, 140.0)
+    assert costs.estimate_s(4) < 4 * 1.4
+
+
+def test_remembered_keys_are_bounded() -> None:
+    """A client that makes up shapes for ever takes no more memory than 1024 keys."""
+    costs = Costs(SIZES, linear(1.0, 0.1))
+    for number in range(5000):
+        costs.observe(4, 1.4, number)
+    assert len(costs._factors) <= 1024
+
+
+@given(st.lists(st.floats(0.001, 1.0), min_size=6, max_size=6), st.floats(0.0001, 50.0), st.integers(1, 32))
+def test_the_largest_size_within_a_time_is_found(per_size: list[float], seconds: float, rows: int) -> None:
+    """What is proposed takes no longer than allowed, or is one row."""
+    costs = Costs(SIZES, dict(zip((1, 2, 4, 8, 16, 32), per_size, strict=True)))
+    size = costs.size_within(seconds, rows)
+    assert 1 <= size <= rows
+    assert size == 1 or costs.estimate_s(size) <= seconds * (1 + 1e-9)

@@ -22,8 +22,19 @@ def test_each_expires_once_and_in_time(plan: list[tuple[float, bool]], times: li
             deadlines.discard(one)
     seen: list[int] = []
     for now in sorted(times):
-        seen += [one.tag for one in deadlines.expired(now)]
+        seen += [one.tag for one in deadlines.expired(now, 10_000)]
         assert sorted(seen) == [tag for tag, (at, discarded) in enumerate(plan) if at <= now and not discarded]
+
+
+@given(st.lists(st.floats(0, 10), max_size=50), st.integers(1, 7))
+def test_a_flood_of_limits_is_taken_in_small_parts(limits: list[float], most: int) -> None:
+    """However many expire together, no more than asked for are returned at once, and all in the end."""
+    deadlines = Deadlines()
+    for tag, at in enumerate(limits):
+        deadlines.add(request(tag, deadline=at))
+    parts = [deadlines.expired(20.0, most) for _ in range(len(limits) // most + 1)]
+    assert max(map(len, parts)) <= most
+    assert sorted(one.tag for part in parts for one in part) == list(range(len(limits)))
 
 
 def test_it_says_when_to_look_again() -> None:

@@ -8,7 +8,7 @@ from tidegate.models.batch import Batch, Run
 from tidegate.models.dispatcher import Dispatcher
 from tidegate.models.worker import Worker
 
-SLOW, FAST = 0.4, 0.001
+SLOW, FAST = 0.4, 0.0005
 
 
 def worker(name: str, cost: float, **options: object) -> Worker:
@@ -16,15 +16,15 @@ def worker(name: str, cost: float, **options: object) -> Worker:
     return Worker(model(name, cost_s=dict.fromkeys(range(1, 9), cost), **options))  # type: ignore[arg-type]
 
 
-def load(dispatcher: Dispatcher, target: Worker, count: int) -> None:
+def load(dispatcher: Dispatcher, target: Worker, count: int, now: float = 0.0) -> None:
     for tag in range(count):
         target.queue.push(request(tag, client=tag))
-    dispatcher.wake(target)
+    dispatcher.wake(target, now)
 
 
 def finish(dispatcher: Dispatcher, batch: Batch, seconds: float) -> None:
     batch.run = Run(batch.worker.model, batch.rows, [], 0.0, seconds)
-    dispatcher.release(batch)
+    dispatcher.release(batch, 0.0)
     batch.worker.settle(batch)
 
 
@@ -141,3 +141,61 @@ def test_a_wait_for_company_ends() -> None:
     batch = dispatcher.next(0.021)
     assert batch is not None
     assert batch.rows == 3
+
+
+def test_long_runs_leave_a_slot_to_short_ones() -> None:
+    """Rule 5: beside a fast model that had work lately, a slow one takes all slots but one."""
+    dispatcher = Dispatcher(2)
+    slow, fast = worker("slow", SLOW), worker("fast", FAST)
+    load(dispatcher, fast, 1)
+    first = dispatcher.next(0.0)
+    assert first is not None
+    finish(dispatcher, first, FAST)
+    load(dispatcher, slow, 64, 1.0)
+    assert dispatcher.next(1.0) is not None
+    assert dispatcher.next(1.0) is None
+    load(dispatcher, fast, 1, 1.0)
+    batch = dispatcher.next(1.0)
+    assert batch is not None
+    assert batch.worker is fast
+
+
+def test_long_runs_take_all_slots_when_nobody_is_in_a_hurry() -> None:
+    """Rule 5: ten seconds after the last short run, and without any, no slot is kept free."""
+    dispatcher = Dispatcher(2)
+    slow, fast = worker("slow", SLOW), worker("fast", FAST)
+    load(dispatcher, fast, 1)
+    first = dispatcher.next(0.0)
+    assert first is not None
+    finish(dispatcher, first, FAST)
+    load(dispatcher, slow, 64, 11.0)
+    assert [dispatcher.next(11.0), dispatcher.next(11.0)].count(None) == 0
+
+
+def test_runs_in_processes_are_no_more_than_the_processes() -> None:
+    """Rule 6: with one of two processes up, one run of an isolated model is handed out, and others are not kept waiting."""
+    up = [1]
+    dispatcher = Dispatcher(2, lambda: up[0])
+    isolated, other = worker("isolated", SLOW, executor="process"), worker("other", SLOW)
+    load(dispatcher, isolated, 64)
+    load(dispatcher, other, 64)
+    batches = [dispatcher.next(0.0), dispatcher.next(0.0)]
+    assert {batch.worker.model.name for batch in batches if batch} == {"isolated", "other"}
+    up[0] = 0
+    for batch in batches:
+        assert batch is not None
+        finish(dispatcher, batch, SLOW)
+    after = [dispatcher.next(0.0), dispatcher.next(0.0)]
+    assert [batch.worker.model.name for batch in after if batch] == ["other", "other"]
+
+
+def test_it_knows_when_a_slot_will_be_free() -> None:
+    """A slot is free now, or when the first of the runs is expected to end."""
+    dispatcher = Dispatcher(2)
+    slow, other = worker("slow", SLOW), worker("other", SLOW)
+    assert dispatcher.free_at(other, 5.0) == 5.0
+    for at in (5.0, 5.1):
+        load(dispatcher, slow, 8, at)
+        assert dispatcher.next(at) is not None
+    assert abs(dispatcher.free_at(other, 5.2) - (5.0 + SLOW)) < 0.001
+    assert dispatcher.free_at(other, 6.0) == 6.0

@@ -35,10 +35,14 @@ X = np.arange(8, dtype=np.float32).reshape(2, 4)
 
 
 class Runs:
-    """An observer that notes when each run began and ended."""
+    """An observer that notes when each run began and ended, and which were told to stop."""
 
     def __init__(self) -> None:
         self.intervals: list[tuple[str, float, float, int]] = []
+        self.stops: list[str] = []
+
+    def stopped(self, batch: Any) -> None:
+        self.stops.append(batch.worker.model.name)
 
     def ran(self, _batch: Any, run: Any) -> None:
         self.intervals.append((run.model.name, run.started, run.started + run.compute_s, run.size))
@@ -145,7 +149,7 @@ async def test_a_task_tells_where_it_is(folder: Path) -> None:
 
 
 async def test_cancel_tells_the_truth(folder: Path) -> None:
-    """A waiting request is removed and never runs; a running one is dropped; one that is done is not cancelled."""
+    """A waiting request is removed and never runs; a running one is dropped and stopped; one that is done stays so."""
     runs = Runs()
     async with running(folder, compute_slots=1, observer=runs) as engine:
         first, second, third = [engine.submit("slow", slowly(30)) for _ in range(3)]
@@ -159,7 +163,8 @@ async def test_cancel_tells_the_truth(folder: Path) -> None:
             with pytest.raises(Cancelled) as caught:
                 await task
             assert caught.value.outcome == outcome
-    assert len(runs.intervals) == 2
+    assert runs.stops == ["slow"]
+    assert len(runs.intervals) == 1
 
 
 async def test_cancelling_who_waits_cancels_the_inference(folder: Path) -> None:
@@ -184,12 +189,27 @@ async def test_a_time_limit(folder: Path) -> None:
     """A request whose time has passed while it waited is an error soon after, and never runs."""
     runs = Runs()
     async with running(folder, compute_slots=1, observer=runs) as engine:
-        busy = engine.submit("slow", slowly(60))
-        with pytest.raises(DeadlineExceeded):
-            await engine.infer("slow", slowly(1), timeout=0.01)
+        busy = engine.submit("slow", slowly(2000))  # much longer than could be foreseen
+        await until(lambda: busy.status == "running")
+        with pytest.raises(DeadlineExceeded, match="not executed"):
+            await engine.infer("slow", slowly(1), timeout=0.5)
         assert not busy.done()
+        await busy.cancel()
+    assert runs.intervals == []
+
+
+async def test_a_time_limit_that_cannot_be_met_is_refused_at_once(folder: Path) -> None:
+    """What is before a request is known to take longer than it may wait: refused, with the time after which to try again."""
+    async with running(folder, compute_slots=1) as engine:
+        for _ in range(3):
+            await engine.infer("slow", slowly(60))
+        busy = engine.submit("slow", slowly(60))
+        await until(lambda: busy.status == "running")
+        with pytest.raises(Overloaded) as caught:
+            engine.submit("slow", slowly(60), timeout=0.02)
+        assert caught.value.bound == "deadline"
+        assert caught.value.retry_after_ms is not None
         await busy
-    assert len(runs.intervals) == 1
 
 
 async def test_higher_priority_first(folder: Path) -> None:

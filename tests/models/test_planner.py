@@ -9,8 +9,9 @@ from fakes import request
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.models.planner import Sizes, cut, split_failed, take_batch
-from tidegate.models.queue import RequestQueue, rows_of
+from tidegate.models.client import Client
+from tidegate.models.planner import Sizes, cut, fair_rows, split_failed, trim
+from tidegate.models.queue import rows_of
 
 usable_sizes = st.sets(st.integers(2, 16)).map(lambda sizes: tuple(sorted({1, *sizes})))
 
@@ -21,27 +22,36 @@ def test_one_row_must_be_possible() -> None:
         Sizes((2, 4))
 
 
-@given(usable_sizes, st.lists(st.integers(1, 20), min_size=1), st.integers(1, 16))
-def test_only_proved_sizes_are_run(sizes: tuple[int, ...], rows: list[int], cap: int) -> None:
-    """Whatever waits, each batch has one of the proved sizes, at most the cap, and every row runs once."""
-    queue = RequestQueue()
-    for tag, count in enumerate(rows):
-        queue.push(request(tag, count))
-    taken = 0
-    while queue:
-        size = rows_of(take_batch(queue, Sizes(sizes), cap))
-        assert size in sizes
-        assert size <= cap
-        taken += size
-    assert taken == sum(rows)
+@given(usable_sizes, st.lists(st.integers(1, 20), min_size=1))
+def test_what_is_trimmed_leaves_a_usable_size(sizes: tuple[int, ...], rows: list[int]) -> None:
+    """Trimming keeps the front of a batch, of a usable size, and gives back exactly the rest."""
+    pieces = [(request(tag, count), 0, count) for tag, count in enumerate(rows)]
+    cut_off = trim(pieces, Sizes(sizes))
+    assert rows_of(pieces) == Sizes(sizes).floor(sum(rows))
+    assert rows_of(pieces) + rows_of(cut_off) == sum(rows)
 
 
-def test_a_batch_is_as_large_as_what_waits() -> None:
-    """Greedy: all that waits runs at once, if it may."""
-    queue = RequestQueue()
-    for tag in range(5):
-        queue.push(request(tag))
-    assert rows_of(take_batch(queue, Sizes(range(1, 9)), 8)) == 5
+def holding(nbytes: int) -> Client:
+    client = Client()
+    client.nbytes = nbytes
+    return client
+
+
+def test_equal_clients_are_left_alone() -> None:
+    """Nobody is light where nobody has sixteen times as much as another."""
+    assert fair_rows([(holding(160), 16), (holding(20), 2), (holding(110), 11)]) is None
+    assert fair_rows([(holding(10_000), 1000)]) is None
+
+
+def test_a_flood_gets_twice_the_share_of_a_light_client() -> None:
+    """Beside light clients, one that has sixteen times as much gets twice what a light one has waiting."""
+    assert fair_rows([(holding(10), 1), (holding(10), 1), (holding(2560), 200)]) == 4
+    assert fair_rows([(holding(10), 1), (holding(2560), 1)]) == 2
+
+
+def test_what_runs_counts_too() -> None:
+    """A flood whose requests mostly run already is none the less a flood."""
+    assert fair_rows([(holding(10), 1), (holding(2560), 3)]) == 3
 
 
 @given(usable_sizes, st.lists(st.integers(1, 9), min_size=1, max_size=12), st.data())

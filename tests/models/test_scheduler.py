@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidegate.errors import ModelFailed, Overloaded, ShuttingDown
+from tidegate.models.bounds import Bounds
 from tidegate.models.scheduler import Scheduler
 from tidegate.models.worker import Worker
 
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 @asynccontextmanager
 async def running(*models: Model, slots: int = 1, queue_requests: int = 1000, queue_bytes: int = 10**6) -> AsyncIterator[Any]:
     workers = [Worker(one) for one in models]
-    scheduler = Scheduler(workers, slots=slots, queue_requests=queue_requests, queue_bytes=queue_bytes, observer=None)
+    bounds = Bounds(queue_requests, queue_bytes, queue_bytes, queue_bytes)
+    scheduler = Scheduler(workers, slots=slots, bounds=bounds, observer=None)
     try:
         yield (scheduler, *workers)
     finally:
@@ -89,11 +91,11 @@ async def test_cancelling_tells_the_truth() -> None:
         queued = request("queued", worker=worker, sink=sink)
         scheduler.add(queued)
         assert scheduler.cancel(queued) == "removed"
-        held = next(iter(scheduler._at_slots)).pieces[0][0]
+        held = next(iter(scheduler._service.at_slots)).pieces[0][0]
         assert scheduler.cancel(held) == "dropped"
         assert scheduler.cancel(held) == "too_late"
         backend(worker).gate.set()
-        await until(lambda: not scheduler._at_slots)
+        await until(lambda: not scheduler._service.at_slots)
         assert {tag: error.outcome for tag, error in sink.errors.items()} == {"queued": "removed", "held": "dropped"}
         assert backend(worker).sizes == [1]
 
@@ -205,7 +207,7 @@ async def test_bounds_are_kept() -> None:
         await until(lambda: len(sink.outputs) == 3)
         scheduler.add(request("fat", rows=19, worker=worker, sink=sink))
         await until(lambda: len(sink.outputs) == 4)
-        assert scheduler._nbytes == 0
+        assert scheduler._service._held.nbytes == 0
 
 
 async def test_a_sink_that_raises_disturbs_nobody(caplog: pytest.LogCaptureFixture) -> None:
@@ -278,8 +280,8 @@ def test_exactly_one_answer(plan: list[tuple[int, int, int, str]], sizes: tuple[
                 if kind == "cancel":
                     assert scheduler.cancel(one) == "removed"
             await until(lambda: len(sink.outputs) + len(sink.errors) == len(plan))
-            await until(lambda: not scheduler._at_slots)
-            assert (worker.queue.rows, scheduler._nbytes, len(scheduler._deadlines)) == (0, 0, 0)
+            await until(lambda: not scheduler._service.at_slots)
+            assert (worker.queue.rows, scheduler._service._held.nbytes, len(scheduler._service._deadlines)) == (0, 0, 0)
         codes = {"cancel": "cancelled", "late": "deadline_exceeded", "poison": "model_failed"}
         for tag, (rows, _, _, kind) in enumerate(plan):
             if kind == "run":
@@ -296,7 +298,7 @@ async def test_a_lone_request_does_not_wait_for_the_turn_to_end() -> None:
     sink = Answers()
     async with running(model()) as (scheduler, worker):
         scheduler.add(request(1, worker=worker, sink=sink), alone=True)
-        assert len(scheduler._at_slots) == 1
+        assert len(scheduler._service.at_slots) == 1
         scheduler.add(request(2, worker=worker, sink=sink), alone=True)
         assert worker.queue.requests == 1
         await until(lambda: len(sink.outputs) == 2)
