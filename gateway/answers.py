@@ -2,7 +2,8 @@
 
 With a msgpack header, what all results of a model have in common is packed once and kept (``ResultTemplate``), and what
 all results of a run have in common once for each run; the other forms are for people and small clients, and are written
-one by one. Bound: so many templates; at the bound all are forgotten.
+one by one. What is too large for that is given back as it is (see ``large_result``). Bounds: so many templates, at the bound
+all are forgotten; bytes and elements of one run's results that are written on the event loop.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from tidegate.codecs.messages import Result, Timing
 from tidegate.codecs.result_template import ResultTemplate, run_part
 from tidegate.codecs.tensors import pack_strings
 from tidegate.codecs.writer import encode
+
+from .large_result import LARGE_BYTES, LargeResult, is_large
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
     Wanted = tuple[int, ...] | None
 
 _TEMPLATES = 1024
+_COPIED_BYTES = 1 << 22  # a millisecond
+_ELEMENTS = 16_384  # two milliseconds, as text
 
 
 class Answers:
@@ -39,8 +44,8 @@ class Answers:
     def __init__(self) -> None:
         self._templates: dict[Hashable, ResultTemplate] = {}
 
-    def write(self, id_: Id, form: Form, request: Request, run: Run, start: int, stop: int) -> bytes:
-        """Write rows ``start`` to ``stop`` of a run as the result of a request.
+    def write(self, id_: Id, form: Form, request: Request, run: Run, start: int, stop: int) -> bytes | LargeResult:
+        """Write rows ``start`` to ``stop`` of a run as the result of a request, unless it is large.
 
         Raises:
             TidegateError: an output cannot be written.
@@ -49,14 +54,23 @@ class Answers:
         if queue_us < 0:
             queue_us = 0
         outputs = request.kind.outputs
-        if form is not Form.MSGPACK:
-            return encode(_result(id_, run, queue_us), form, _rows(outputs, run, start, stop))
         if run.context is None:
             run.context = {}
+        if form is not Form.MSGPACK:
+            arrays = _rows(outputs, run, start, stop)
+            result = _result(id_, run, queue_us)
+            run.context[form] = written = run.context.get(form, 0) + sum(array.size for array in arrays.values())
+            large = written > _ELEMENTS or is_large(arrays.values(), form)
+            return LargeResult(result, form, arrays) if large else encode(result, form, arrays)
         shared: _Shared | None = run.context.get((outputs, stop - start))
         if shared is None:
-            shared = _Shared(self._template(outputs, run, start, stop), outputs, run)
+            shared = _Shared(self._template(outputs, run, start, stop), outputs, run, stop - start)
             run.context[outputs, stop - start] = shared
+        shared.left -= 1
+        if shared.left < 0:
+            arrays = _rows(outputs, run, start, stop)
+            if not shared.varies or is_large(arrays.values(), form):
+                return LargeResult(_result(id_, run, queue_us), form, arrays)
         return shared.message(id_, queue_us, start, stop)
 
     def _template(self, outputs: Wanted, run: Run, start: int, stop: int) -> ResultTemplate:
@@ -77,16 +91,32 @@ class Answers:
 
 
 class _Shared:
-    """What the results of one run have in common that hold the same outputs and number of rows."""
+    """What the results of one run have in common that hold the same outputs and number of rows.
 
-    __slots__ = ("_fill", "_run", "_sources", "_view")
+    Attributes:
+        left: how many of them may still be written on the event loop without another look.
+        varies: whether each has to be looked at, since there are strings in it.
+    """
 
-    def __init__(self, template: ResultTemplate, outputs: Wanted, run: Run) -> None:
+    __slots__ = ("_fill", "_run", "_sources", "_view", "left", "varies")
+
+    def __init__(self, template: ResultTemplate, outputs: Wanted, run: Run, rows: int) -> None:
         self._fill = template.frame
         self._run = run_part(_compute_us(run), run.size)
         wanted = _wanted(outputs, run)
         self._view = _view(run, wanted[0]) if len(wanted) == 1 else None
-        self._sources = [_source(run, index) for index in wanted] if self._view is None else []
+        if self._view is not None:
+            self.varies = False
+            nbytes = len(self._view[0])
+        else:
+            self._sources = [_source(run, index) for index in wanted]
+            self.varies = any(run.outputs[index].dtype.hasobject for index in wanted)
+            nbytes = sum(run.outputs[index].nbytes for index in wanted)
+        self.left = 0 if self.varies else _COPIED_BYTES if nbytes < LARGE_BYTES else self._may_be_copied(wanted, run, rows)
+
+    def _may_be_copied(self, wanted: tuple[int, ...], run: Run, rows: int) -> int:
+        nbytes = sum(run.rows(index, 0, rows).nbytes for index in wanted)
+        return 0 if nbytes >= LARGE_BYTES else _COPIED_BYTES // max(1, nbytes)
 
     def message(self, id_: Id, queue_us: int, start: int, stop: int) -> bytes:
         """Write one result."""
@@ -105,14 +135,19 @@ def _view(run: Run, index: int) -> tuple[memoryview, int] | None:
 
 
 def _source(run: Run, index: int) -> Source:
-    """Return what gives the bytes of rows of one output."""
-    if run.outputs[index].dtype.hasobject:
-        return lambda start, stop: pack_strings(run.rows(index, start, stop))
+    """Return what gives the bytes of rows of one output. It must not know the run, which knows it and would be kept by it."""
+    array, axis = run.outputs[index], run.model.outputs[index].batch_axis
+    if array.dtype.hasobject:
+        return lambda start, stop: pack_strings(_cut(array, axis, start, stop))
     seen = _view(run, index)
     if seen is None:
-        return lambda start, stop: run.rows(index, start, stop).tobytes()
+        return lambda start, stop: _cut(array, axis, start, stop).tobytes()
     view, row = seen
     return lambda start, stop: view[start * row : stop * row]
+
+
+def _cut(array: Array, axis: int | None, start: int, stop: int) -> Array:
+    return array if axis is None else array[(slice(None),) * axis + (slice(start, stop),)]
 
 
 def _wanted(outputs: Wanted, run: Run) -> tuple[int, ...]:

@@ -68,13 +68,10 @@ def describe_models(folder: Path | None) -> list[dict[str, Any]]:
 
 
 def _described(source: ModelSource) -> dict[str, Any]:
-    from tidegate.models.loader import load
-    from tidegate.models.repository import BadSource
+    from tidegate.models.loading import load_one
+    from tidegate.models.processes.pool import ProcessPool
 
-    try:
-        return load(source).describe()
-    except ModelUnavailable as error:
-        return BadSource(source.name, error.message, source.version).describe()
+    return load_one(source, ProcessPool(1)).describe()
 
 
 def _failed(line: str) -> int:

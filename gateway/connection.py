@@ -9,6 +9,7 @@ Bounds: bytes that wait to be sent, and the time that a peer may read nothing or
 from __future__ import annotations
 
 import fcntl
+import logging
 import sys
 import termios
 import time
@@ -18,15 +19,20 @@ from websockets.frames import CloseCode
 from websockets.protocol import OPEN
 
 from .frame_connection import FrameConnection
-from .outbox import BINARY, TEXT, Outbox, StallWatch
+from .outbox import BINARY, TEXT, Outbox, Reading
 from .session import Session
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Sequence
 
+    from tidegate.codecs.steps import Steps
+
     from .hub import Hub
 
+_log = logging.getLogger("tidegate.gateway")
+
+_FLOOD = 4429  # the protocol's own close code
 _JOIN_BYTES = 65536  # up to here one joined write costs less than a vector of pieces
 
 
@@ -34,16 +40,18 @@ class GatewayConnection(FrameConnection):
     """A server connection that feeds a session.
 
     Attributes:
-        backlog: bytes that the socket could not take when it was last looked at.
+        backlog: bytes of memory that answers kept when it was last looked: those that the socket could not take, and
+            those that are still being written.
     """
 
     def __init__(self, hub: Hub, *args: Any, **kwargs: Any) -> None:
-        super().__init__(hub.settings.message_bytes, *args, **kwargs)
+        super().__init__(hub.intake, *args, **kwargs)
         self.backlog = 0
         self._hub = hub
         self._session: Session | None = None
         self._outbox = Outbox()
-        self._watch = StallWatch()
+        self._unread = Reading(hub.settings.stall_timeout_s, hub.settings.outbound_age_s)
+        self._owed = 0
         self._marked = False
         self._reason: str | None = None
         self._end: asyncio.TimerHandle | None = None
@@ -69,13 +77,26 @@ class GatewayConnection(FrameConnection):
         """Hand messages to the session."""
         self.open().binaries(payloads, now)
 
-    def turn_was_full(self) -> None:
-        """Let compute threads have their share of a loop that is flooded."""
-        self._hub.switch_interval.busy(self.last_received)
-
     def take_text(self, text: str, now: float) -> None:
         """Hand a message to the session."""
         self.open().text(text, now)
+
+    def take_large(self, parts: list[bytes], *, is_text: bool, now: float) -> Steps[Any] | None:
+        """Hand a message to the session."""
+        return self.open().large(parts, is_text=is_text, now=now)
+
+    def take_decoded(self, outcome: Any, now: float) -> None:
+        """Hand a message to the session."""
+        self.open().decoded(outcome, now)
+
+    def refuse_flood(self) -> None:
+        """Close, and do not even look for an answer to that."""
+        self.close_soon(_FLOOD, "more than a client can mean", "flood")
+        self.drop()
+
+    def refuse_bytes(self) -> None:
+        """Close: others need the memory more."""
+        self.close_soon(CloseCode.TRY_AGAIN_LATER, "no room for half-received messages", "inbound_bytes")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Cancel what the client asked for."""
@@ -119,6 +140,22 @@ class GatewayConnection(FrameConnection):
             self._marked = True
             self._hub.send_soon(self)
 
+    def post_pieces(self, pieces: Sequence[bytes | memoryview], surplus: int, *, text: bool) -> None:
+        """Send one message that comes in pieces, soon; ``surplus`` is the memory that they keep beyond their own bytes."""
+        if self.protocol.state is not OPEN or self._reason is not None:
+            return
+        before = self._outbox.memory
+        self._outbox.put_pieces(TEXT if text else BINARY, pieces, surplus)
+        self.backlog += self._outbox.memory - before
+        if not self._marked:
+            self._marked = True
+            self._hub.send_soon(self)
+
+    def owe(self, nbytes: int) -> None:
+        """Count bytes of an answer as unread though they are not written yet, or, if negative, no longer."""
+        self._owed += nbytes
+        self._look()
+
     def send_now(self, payloads: Sequence[bytes]) -> None:
         """Send binary messages at once, in one write with what waits."""
         if self.protocol.state is OPEN and self._reason is None:
@@ -130,17 +167,22 @@ class GatewayConnection(FrameConnection):
         nbytes = self._outbox.nbytes
         if not nbytes or self.protocol.state is not OPEN or self.transport.is_closing():
             return
-        pieces = self._outbox.take()
         if nbytes <= _JOIN_BYTES:
-            self.transport.write(b"".join(pieces))
+            self.transport.write(b"".join(self._outbox.take()))
+            self._wrote(nbytes)
         else:
-            self.transport.writelines(pieces)
-        self._wrote(nbytes)
+            memory = self._outbox.memory
+            self.transport.writelines(self._outbox.take())
+            self._wrote(nbytes, memory)
 
     def flush_soon(self) -> None:
         """Do what ``post`` asked the hub for."""
         self._marked = False
-        self.flush()
+        try:
+            self.flush()
+        except Exception:
+            _log.exception("a connection could not be written to")
+            self.abort("error")
 
     def send_data(self) -> None:
         """Write the library's own frames; pongs count like everything else that the peer has to read."""
@@ -152,27 +194,47 @@ class GatewayConnection(FrameConnection):
             assert self.close_timeout is not None
             self._end = self.loop.call_later(self.close_timeout, lambda: self.abort(self._how_it_ended()))
 
-    def _wrote(self, nbytes: int) -> None:
-        self._watch.wrote(nbytes)
+    def _wrote(self, nbytes: int, memory: int = 0) -> None:
+        self._unread.wrote(nbytes)
         self._last_sent = time.monotonic()
-        self.backlog = self.transport.get_write_buffer_size()
-        if self.backlog:
-            self._hub.watch(self)
-            if self.backlog > self._hub.settings.outbound_bytes and not self.choked:
-                self.choke(True)
+        if memory and self.transport.get_write_buffer_size():
+            self._unread.keep(nbytes, memory)
+        if self.backlog or self.transport.get_write_buffer_size():
+            self._look()
+
+    def resume_writing(self) -> None:
+        """Take note that the socket has taken nearly everything."""
+        super().resume_writing()
+        self._look()
 
     def waiting_bytes(self) -> int:
-        """Return the bytes that the peer has not read yet, as far as can be told."""
-        return self.transport.get_write_buffer_size() + self._outbox.nbytes
+        """Return the bytes of memory that answers keep which the peer has not read yet, as far as can be told."""
+        return self._unread.memory(self.transport.get_write_buffer_size()) + self._outbox.memory + self._owed
+
+    def _look(self) -> None:
+        """See how much the peer has not read, and stop reading from it while that is too much."""
+        if self._reason is not None or self.transport.is_closing():
+            return
+        self.backlog = held = self.waiting_bytes()
+        self._hub.holds(self, held)
+        most = min(self._hub.settings.outbound_bytes, self._hub.backlogs.room)
+        if not self.choked and held > most:
+            self.choke(True)
+        elif self.choked and held <= most // 2:
+            self.last_received = time.monotonic()
+            self.choke(False)
 
     # Time goes by.
 
     def keep_alive(self, now: float) -> None:
         """Ping a client that would be left in silence; cut off one that has been silent for too long."""
         keepalive_s = self._hub.settings.keepalive_s
+        if self.too_slow(now, 2 * keepalive_s):
+            self.abort("unfinished")
+            return
         if self.choked:
             return  # nothing is read from it, so it cannot be heard; whether it reads is checked instead
-        if now - self.last_received >= 2 * keepalive_s:
+        if now - self.last_received >= 2 * keepalive_s and not self.deaf:
             self.abort("keepalive")
         elif self._session is not None and max(now - self._last_sent, (now - self.last_received) / 2) >= keepalive_s / 2:
             # One for the client's program, which cannot see the other; one that every WebSocket library answers by itself.
@@ -181,17 +243,13 @@ class GatewayConnection(FrameConnection):
                 self.protocol.send_ping(b"")
                 self.send_data()
 
-    def check_reading(self, now: float) -> bool:
-        """Cut off a peer that reads nothing; tell whether it has read all there was."""
-        settings = self._hub.settings
-        self.backlog = self.transport.get_write_buffer_size()
-        waiting = self.backlog + self._in_kernel() if self.backlog else 0
-        if self._watch.stalled_for(waiting, now) >= settings.stall_timeout_s:
-            self.abort("stalled")
-        elif self.choked and self.backlog <= settings.outbound_bytes // 2:
-            self.last_received = now
-            self.choke(False)
-        return not self.backlog and not self.choked
+    def check_reading(self, now: float) -> None:
+        """Cut off a peer that reads nothing, or too slowly."""
+        waiting = self.transport.get_write_buffer_size()
+        fault = self._unread.fault(waiting + self._in_kernel() if waiting else 0, now)
+        if fault is not None:
+            self.abort(fault)
+        self._look()
 
     def _in_kernel(self) -> int:
         """Return the bytes that the kernel holds for the peer: its buffer takes more only when a third of it is free."""
@@ -208,5 +266,5 @@ class GatewayConnection(FrameConnection):
 
     @property
     def live(self) -> int:
-        """How many requests wait for their answer."""
-        return self._session.live if self._session is not None else 0
+        """How many requests wait for their answer, one that is being decoded included."""
+        return (self._session.live if self._session is not None else 0) + self.decoding

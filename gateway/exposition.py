@@ -60,8 +60,12 @@ def _connections(metrics: Metrics) -> Iterator[Metric]:
     yield _counter("tidegate_connections_closed", "WebSocket connections that ended, by reason.", "reason", closed)
     forms = metrics.messages_received.values
     yield _counter("tidegate_messages_received", "Messages from clients, by form.", "form", forms)
+    held = metrics.gauges.inbound_bytes
+    yield GaugeMetricFamily("tidegate_inbound_bytes", "Bytes of messages not yet whole, read or decoded.", held)
     waiting = metrics.gauges.outbound_buffer_bytes
-    yield GaugeMetricFamily("tidegate_outbound_buffer_bytes", "Bytes of answers that wait for clients to read them.", waiting)
+    yield GaugeMetricFamily("tidegate_outbound_buffer_bytes", "Bytes of memory that unread answers keep.", waiting)
+    choked = metrics.gauges.choked
+    yield GaugeMetricFamily("tidegate_connections_choked", "Connections not read from: too much waits for them.", choked)
 
 
 def _requests(metrics: Metrics) -> Iterator[Metric]:
@@ -70,9 +74,15 @@ def _requests(metrics: Metrics) -> Iterator[Metric]:
         for outcome, count in model.requests.values.copy().items():
             requests.add_metric([name, outcome], count)
     yield requests
-    yield _counter("tidegate_cancelled", "Cancels by what became of the work.", "outcome", metrics.cancelled.values)
+    cancelled = CounterMetricFamily("tidegate_cancelled", "Cancels by what became of the work.", labels=["model", "outcome"])
+    for name, model in metrics.models.items():
+        for outcome, count in model.cancelled.values.copy().items():
+            cancelled.add_metric([name, outcome], count)
+    yield cancelled
     rows = {name: model.rows for name, model in metrics.models.items()}
     yield _counter("tidegate_rows", "Rows that ran.", "model", rows)
+    stopped = {name: model.stopped for name, model in metrics.models.items()}
+    yield _counter("tidegate_runs_stopped", "Runs stopped since nobody waited for them any more.", "model", stopped)
     models = metrics.models
     yield _histograms("tidegate_request_queue_seconds", "Wait before a request's batch ran.", models, lambda m: m.queue_s)
     yield _histograms("tidegate_run_seconds", "Time that a batch ran.", models, lambda m: m.run_s)
@@ -85,6 +95,9 @@ def _slots(metrics: Metrics) -> Iterator[Metric]:
     gauges, share = metrics.gauges, metrics.slot_busy_share
     yield GaugeMetricFamily("tidegate_compute_slots", "Models that may run at the same time.", gauges.compute_slots)
     yield CounterMetricFamily("tidegate_slot_busy_seconds", "Time that all slots together were busy.", gauges.slot_busy_s)
+    up, restarts = gauges.worker_processes, gauges.worker_restarts
+    yield GaugeMetricFamily("tidegate_worker_processes", "Worker processes that are ready for a run, or running one.", up)
+    yield CounterMetricFamily("tidegate_worker_restarts", "Worker processes started again after one died.", restarts)
     yield GaugeMetricFamily("tidegate_tasks", "asyncio tasks, about one for each connection.", gauges.tasks)
     yield GaugeMetricFamily("tidegate_slot_busy_share", "Busy share of the slots' time in the last 10 seconds.", share)
 

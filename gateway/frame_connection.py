@@ -1,11 +1,14 @@
 """A WebSocket connection as far as reading goes: bytes in, whole messages out. Awaits nothing.
 
-The ``websockets`` library does the handshake, control frames, fragments, text and everything irregular. Whole binary
-frames, which nearly all traffic consists of, are cut out before it: that is a fifth of the library's cost per message.
+The ``websockets`` library does the handshake, fragments, text and everything irregular. Whole binary frames, which nearly
+all traffic consists of, are cut out before it, at a fifth of the library's cost; so are pings, of which a run is answered
+by one pong, and the payload of large frames, which is unmasked as it comes. In the place of each large frame that is not a
+message by itself the library sees an empty one, so that it still judges their order.
 Knows nothing of what messages say, nor of what is sent.
 
-Bounds: frames per turn of the loop (the rest waits while reading is paused), bytes of one message, fragments of one
-message, and what a client may send before its handshake was answered.
+Bounds, for each turn of the loop: frames, the bytes of one packet, and time (see ``turn_budget``); the rest waits in line
+while reading is paused. For each message: bytes and fragments. Bytes that come before the handshake was answered. The
+other bounds are those of ``listening_connection``.
 """
 
 from __future__ import annotations
@@ -13,78 +16,83 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from websockets.asyncio.server import ServerConnection
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import CONNECTING, OPEN
 
-from .frame_cutter import cut_binary, next_frame
+from .frame_cutter import BINARY, FIN, Head, cut_binary, cut_pings, next_frame, stand_in
+from .listening_connection import DECODING, IN_LINE, ListeningConnection
+from .message_parts import FRAGMENTS, LargeFrame
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from websockets.protocol import Event
 
+    from tidegate.codecs.steps import Steps
+
+    from .intake import Intake
+
 _FRAMES_PER_TURN = 128
-_EARLY_BYTES = 65536  # that a client may send before it has our answer to its handshake; then reading pauses
-_FRAGMENTS = 4096  # of one message, as in the library's own recv()
+_FRAMES_AT_ONCE = 64  # between two looks at the clock
+_PACKET_BYTES = 128 * 1024  # after a packet as large as this, others have a turn before the next is read
+_WHOLE_BYTES = 64 * 1024  # a frame with more is taken as it comes, and its message decoded on the thread
+_TEXT_BYTES = 32 * 1024  # the same for a text message, which takes longer to decode
 _END_OF_HEAD = b"\r\n\r\n"
 
 
-class FrameConnection(ServerConnection):
-    """A server connection that hands whole messages to ``take_binaries`` and ``take_text``, once it is open.
+class FrameConnection(ListeningConnection):
+    """A server connection that hands whole messages to its ``take_…`` methods, once it is open."""
 
-    Attributes:
-        message_bytes: size of the largest message.
-        last_received: when the peer was last heard, in seconds of the monotonic clock.
-        choked: whether reading is stopped until ``choke(False)``.
-    """
-
-    def __init__(self, message_bytes: int, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.message_bytes = message_bytes
-        self.last_received = time.monotonic()
-        self.choked = False
-        self._rest = bytearray()
+    def __init__(self, intake: Intake, *args: Any, **kwargs: Any) -> None:
+        super().__init__(intake, *args, **kwargs)
+        self._message_bytes = intake.message_bytes
+        self._whole_bytes = min(_WHOLE_BYTES, intake.message_bytes)
         self._head: bytearray | None = bytearray()
-        self._reads_later = False
-        self._fragments: list[bytes] = []
-        self._fragments_are_text = False
+        self._large: LargeFrame | None = None
+        self._standing_in = False
+        self._ping: bytes | None = None
+        self._next_packet_s = 0.0
+
+    # What it is for; overridden.
 
     def take_binaries(self, payloads: Sequence[bytes], now: float) -> None:
-        """Take binary messages, in order."""
+        """Take small binary messages, in order."""
         raise AssertionError("to be overridden")
 
     def take_text(self, text: str, now: float) -> None:
-        """Take a text message."""
+        """Take a small text message."""
         raise AssertionError("to be overridden")
 
-    def turn_was_full(self) -> None:
-        """Take note that the peer sends more than one turn of the loop takes."""
+    def take_large(self, parts: list[bytes], *, is_text: bool, now: float) -> Steps[Any] | None:
+        """Take a large message, whose bytes come in parts; return the steps to decode it, or None if nothing is left to do."""
+        raise AssertionError("to be overridden")
 
-    def read_early(self) -> None:
-        """Read what came before the handshake was answered; to be called once it is."""
-        if self._rest:
-            self._read_on_later()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Forget what was not read."""
-        super().connection_lost(exc)
-        self._rest.clear()
-        self._fragments = []
+    # Bytes come.
 
     def data_received(self, data: bytes) -> None:
         """Take bytes from the socket."""
         self.last_received = now = time.monotonic()
-        if self.protocol.state is OPEN:
-            if self._rest:
-                self._rest += data
-            self._read(self._rest or data, now)
-        elif self.protocol.state is CONNECTING:
+        if self.protocol.state is CONNECTING:
             self._shake_hands(data)
+            return
+        if self._dropping or self.protocol.eof_sent:
+            return
+        if self._in_line or self._deaf & DECODING:
+            self._rest += data
+            self._keep_in_line()
+            return
+        until = self._turns.budget.until(now)
+        # To keep a part of a large frame for later costs as much as to take it now.
+        at_once = until > now or (self._large is not None and not self._rest)
+        if self._rest:
+            self._rest += data
+            data = self._rest  # type: ignore[assignment]
+        if at_once:
+            self._read(data, now, until)
         else:
-            # The library goes on where the cutting stopped, perhaps in the middle of a frame.
-            super().data_received(bytes(self._rest) + data if self._rest else data)
-            self._rest.clear()
+            self._keep(data, 0)
+            self._intake.busy(now)
+            self._wait(new=True)
 
     def _shake_hands(self, data: bytes) -> None:
         """Give the library the request's head, and keep what comes after it until the handshake is judged."""
@@ -98,87 +106,161 @@ class FrameConnection(ServerConnection):
             super().data_received(data[:used])
             data = data[used:]
         self._rest += data
-        if len(self._rest) > _EARLY_BYTES:
-            self.transport.pause_reading()
+        self._keep_in_line()
 
-    def _read(self, data: bytes | bytearray, now: float) -> None:
-        most = self.message_bytes
-        at, turn = 0, _FRAMES_PER_TURN
-        while turn > 0 and self.protocol.state is OPEN:
-            if self.protocol.current_size is None:
-                payloads, at = cut_binary(data, at, turn, most)
-                self.take_binaries(payloads, now)
-                turn -= len(payloads)
-            frame = next_frame(data, at, most) if turn > 0 else None
-            if frame is None:
+    def read_early(self) -> None:
+        """Read what came before the handshake was answered; to be called once it is."""
+        if self._rest:
+            self._wait(new=True)
+
+    def read_on(self, now: float, until: float) -> None:
+        """Have a turn (see ``ReadingTurns``)."""
+        self._in_line = False
+        if self.transport.is_closing():
+            return
+        if self._rest and not self._deaf & DECODING:
+            self._read(self._rest, now, until)
+        else:
+            self._turns.spend(self._next_packet_s)
+        if not self._in_line:
+            self._go_on_reading(IN_LINE)
+
+    def _read(self, data: bytes | bytearray, now: float, until: float) -> None:
+        """Read frames until a time, or until the turn is over for another reason."""
+        protocol = self.protocol
+        at, frames, size = 0, _FRAMES_PER_TURN, len(data)
+        while True:
+            payloads: list[bytes] = []
+            end = at
+            if self._large is None and protocol.current_size is None:
+                payloads, end = cut_binary(data, at, min(frames, _FRAMES_AT_ONCE), self._whole_bytes)
+            if payloads:
+                self._messages += len(payloads)
+                frames -= len(payloads)
+                if protocol.state is OPEN:
+                    self.take_binaries(payloads, now)
+            else:
+                end, count = self._read_other(data, at, frames, now)
+                frames -= count
+            waits = end == at
+            at = end
+            passed = time.monotonic()
+            if waits or at >= size or frames <= 0 or passed >= until or self._deaf & DECODING:
                 break
-            frame = frame or bytes(data[at:])  # the library words best what is wrong with what is no frame
-            at += len(frame)
-            turn -= 1
-            super().data_received(frame)
-        self._keep(data, at, more=turn <= 0)
+        self._turns.spend(passed - now)
+        if self._ping is not None:
+            self._send_pong(self._ping)
+        self._keep(data, at)
+        # Half of a packet's way, from the kernel into memory, was over before this began.
+        is_large = size >= _PACKET_BYTES
+        self._next_packet_s = 2 * (passed - now) if is_large else 0.0
+        is_full = bool(self._rest) and not waits
+        if self._deaf & DECODING or not (is_full or is_large):
+            self._count()
+            return
+        if is_full:
+            self._intake.busy(now)
+        self._stop_reading(IN_LINE)
+        self._wait(new=False)
 
-    def _keep(self, data: bytes | bytearray, end: int, *, more: bool) -> None:
-        """Keep what was not used yet; after a full turn let the others have theirs before going on."""
-        if data is self._rest:
+    def _read_other(self, data: bytes | bytearray, at: int, frames: int, now: float) -> tuple[int, int]:
+        """Read what is no small binary message; return where it ends and how many frames it was."""
+        if self._large is not None:
+            return self._read_large(self._large, data, at), 1
+        ping, count, end = cut_pings(data, at, frames)
+        if count:
+            self._ping = self._ping if ping is None else ping
+            self.of_no_use(count, now)
+            return end, count
+        frame = next_frame(data, at, self._message_bytes - (self.protocol.current_size or 0), self._whole_bytes)
+        if frame is None:
+            return at, 0
+        if isinstance(frame, Head):
+            self._begin_large(frame)
+            end = frame.end
+        else:
+            end = at + len(frame)
+            if end == at + 6 and not frame[0] & FIN:
+                self.of_no_use(1, now)
+            # The library words best what is wrong with what is no frame.
+            super().data_received(frame or bytes(data[at:]))
+        # Once the library has failed or ended the connection, nothing that comes is of interest.
+        return (len(data), 1) if self.protocol.eof_sent or self._dropping else (end, 1)
+
+    def _keep(self, data: bytes | bytearray, end: int) -> None:
+        """Keep what was not used yet."""
+        if self._dropping:
+            self._rest.clear()
+        elif data is self._rest:
             del self._rest[:end]
         elif end < len(data):
             self._rest += data[end:]
-        if more and self._rest:
-            self.turn_was_full()
-            self._read_on_later()
 
-    def _read_on_later(self) -> None:
-        if not self._reads_later and not self.transport.is_closing():
-            self._reads_later = True
-            self.transport.pause_reading()
-            self.loop.call_soon(self._read_on)
+    def _send_pong(self, payload: bytes) -> None:
+        self._ping = None
+        if self.protocol.state is OPEN:
+            self.protocol.send_pong(payload)
+            self.send_data()
 
-    def _read_on(self) -> None:
-        self._reads_later = False
-        if not self.transport.is_closing():
-            self.choke(self.choked)
-            if self.protocol.state is OPEN:
-                self._read(self._rest, time.monotonic())
+    # Large frames and messages in parts.
 
-    def choke(self, choked: bool) -> None:
-        """Stop reading from the peer, or read on."""
-        self.choked = choked
-        if choked or self._reads_later:
-            self.transport.pause_reading()
+    def _begin_large(self, head: Head) -> None:
+        protocol = self.protocol
+        if head.first == FIN | BINARY and protocol.current_size is None:
+            self._message.is_text = False
+            self._message.fragments = 1
         else:
-            self.transport.resume_reading()
+            self._standing_in = True
+            super().data_received(stand_in(head.first))
+            self._standing_in = False
+            if protocol.current_size is not None:
+                protocol.current_size += head.length
+        self._large = LargeFrame(head)
+
+    def _read_large(self, large: LargeFrame, data: bytes | bytearray, at: int) -> int:
+        part = large.unmask(data, at)
+        if self.protocol.state is OPEN:
+            self._message.add(part)
+        if not large.left:
+            self._large = None
+            if large.ends_message:
+                self._end_of_message()
+        return at + len(part)
 
     def process_event(self, event: Event) -> None:
-        """Take a frame from the library: text, fragments and pongs, and everything before the first frame."""
+        """Take a frame from the library: text and fragments, and everything before the first frame."""
         if not isinstance(event, Frame) or event.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
             super().process_event(event)
         elif self.protocol.state is OPEN:
             self._take_frame(event)
 
     def _take_frame(self, frame: Frame) -> None:
+        message = self._message
         if frame.opcode is not Opcode.CONT:
-            self._fragments_are_text = frame.opcode is Opcode.TEXT
-        self._fragments.append(bytes(frame.data))
-        if len(self._fragments) > _FRAGMENTS:
-            self._fragments = []
+            message.is_text = frame.opcode is Opcode.TEXT
+        message.fragments += 1
+        message.add(bytes(frame.data))
+        if message.fragments > FRAGMENTS:
+            message.take()
             self._fail(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
-        elif frame.fin:
-            payload = self._fragments[0] if len(self._fragments) == 1 else b"".join(self._fragments)
-            self._fragments = []
-            self._take_message(payload)
+        elif frame.fin and not self._standing_in:
+            self._end_of_message()
 
-    def _take_message(self, payload: bytes) -> None:
-        if not self._fragments_are_text:
-            self.take_binaries([payload], self.last_received)
+    def _end_of_message(self) -> None:
+        is_text, nbytes, parts = self._message.is_text, self._message.nbytes, self._message.take()
+        self._messages += 1
+        if self.protocol.state is not OPEN:
             return
-        try:
-            text = payload.decode()
-        except UnicodeDecodeError:
-            self._fail(CloseCode.INVALID_DATA, "text that is not UTF-8")
+        if nbytes > (_TEXT_BYTES if is_text else self._whole_bytes):
+            steps = self.take_large(parts, is_text=is_text, now=self.last_received)
+            if steps is not None:
+                self._decode(steps, nbytes)
+        elif not is_text:
+            self.take_binaries([b"".join(parts)], self.last_received)
         else:
-            self.take_text(text, self.last_received)
-
-    def _fail(self, code: CloseCode, text: str) -> None:
-        self.protocol.fail(code, text)
-        self.send_data()
+            try:
+                text = b"".join(parts).decode()
+            except UnicodeDecodeError:
+                self._fail(CloseCode.INVALID_DATA, "text that is not UTF-8")
+            else:
+                self.take_text(text, self.last_received)

@@ -100,6 +100,9 @@ class Gateway:
             compute_slots=settings.compute_slots,
             queue_requests=settings.queue_requests,
             queue_bytes=settings.queue_bytes,
+            model_bytes=settings.model_bytes,
+            client_bytes=settings.client_bytes,
+            max_requests=settings.max_requests,
             observer=self,
         )
         lag = self.metrics.loop_lag
@@ -164,19 +167,27 @@ class Gateway:
         """Count one batch (see ``Observer``); the engine is made before the hub."""
         self.hub.ran(batch, run)
 
+    def stopped(self, batch: Batch) -> None:
+        """Count a batch that was told to stop (see ``Observer``)."""
+        self.metrics.model(batch.worker.model.name).stopped += 1
+
     def _gauges(self) -> Gauges:
-        catalogue = self.engine.catalogue
+        catalogue, processes = self.engine.catalogue, self.engine.processes()
         waiting = Counter[str]()
         for worker in catalogue:
             waiting[worker.model.name] += worker.queue.requests
         return Gauges(
             outbound_buffer_bytes=self.hub.outbound_bytes(),
+            choked=sum(connection.choked for connection in self.hub.backlogs),
             models=Counter(model["state"] for model in self.engine.models()),
             queue_requests=waiting,
             queue_bytes=sum(worker.queue.nbytes for worker in catalogue),
             compute_slots=self.engine.compute_slots,
             slot_busy_s=self.engine.busy_s(),
             tasks=len(asyncio.all_tasks()),
+            inbound_bytes=self.hub.intake.inbound.nbytes,
+            worker_processes=sum(process.ready for process in processes),
+            worker_restarts=sum(process.restarts for process in processes),
         )
 
 

@@ -7,27 +7,32 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import logging
 import time
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from tidegate.codecs.known_headers import KnownHeaders
 from tidegate.codecs.limits import Limits
 from tidegate.codecs.reader import client_messages
 
 from .answers import Answers
+from .backlogs import Backlogs
+from .encoder import Encoder
+from .give_back import GiveBack
+from .intake import Intake
 from .switch_interval import SwitchInterval
+from .turns import Turns
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
     from tidegate.models.batch import Batch, Run
     from tidegate.models.engine import Engine
 
     from .connection import GatewayConnection
     from .metrics import Metrics
     from .settings import Settings
-
-_log = logging.getLogger("tidegate.gateway")
 
 _LATE_S = 0.002  # a timer that is this late has waited for a busy loop
 _SPOKES = 16  # connections are looked after a sixteenth at a time, so that ten thousand of them do not stop the loop
@@ -40,6 +45,9 @@ class Hub:
         half_open: connections in their opening handshake, the oldest first; at the bound the oldest is cut off.
         connections: open connections.
         draining: whether the gateway is about to stop.
+        backlogs: what clients have not read.
+        encoder: writes results that take long to write.
+        intake: what connections share for reading.
     """
 
     def __init__(self, settings: Settings, engine: Engine, metrics: Metrics) -> None:
@@ -55,9 +63,18 @@ class Hub:
         self.switch_interval = SwitchInterval()
         self._spokes: list[set[GatewayConnection]] = [set() for _ in range(_SPOKES)]
         self._numbers = itertools.count()
-        self._writing: set[GatewayConnection] = set()
-        self._dirty: list[GatewayConnection] = []
+        self.backlogs: Backlogs[GatewayConnection] = Backlogs(settings.outbound_total_bytes)
         self._loop = asyncio.get_running_loop()
+        self.intake = Intake(
+            self._loop,
+            message_bytes=settings.message_bytes,
+            inbound_bytes=settings.inbound_bytes,
+            busy=self.switch_interval.busy,
+        )
+        self.encoder = Encoder(self._loop)
+        self._give_back = GiveBack()
+        self._flushes = Turns(self._loop)
+        self._chores = Turns(self._loop)
         self._tick: asyncio.TimerHandle | None = None
         self._due = 0.0
 
@@ -87,7 +104,8 @@ class Hub:
         """Take note of a connection that is gone."""
         self.half_open.pop(connection, None)
         number = self.connections.pop(connection, None)
-        self._writing.discard(connection)
+        self._give_back.freed(connection.waiting_bytes())
+        self.backlogs.note(connection, 0)
         if number is not None:
             self._spokes[number].discard(connection)
             self.metrics.connections_closed.add(reason)
@@ -95,27 +113,31 @@ class Hub:
     # Bytes go out.
 
     def send_soon(self, connection: GatewayConnection) -> None:
-        """Flush a connection at the end of this turn of the loop."""
-        if not self._dirty:
-            self._loop.call_soon(self._flush)
-        self._dirty.append(connection)
+        """Flush a connection at the end of this turn of the loop, or in one of the next when there are many."""
+        self._flushes.add((connection.flush_soon,))
 
-    def watch(self, connection: GatewayConnection) -> None:
-        """Look after a connection whose peer has not read everything yet."""
-        self._writing.add(connection)
+    def encode(self, owner: Hashable, write: Callable[[], Any], done: Callable[[Any], None]) -> None:
+        """Write something on another thread (see ``Encoder``), which then wants the interpreter lock as well."""
+        self.switch_interval.busy(time.monotonic())
+        self.encoder.submit(owner, write, done)
+
+    def holds(self, connection: GatewayConnection, nbytes: int) -> None:
+        """Take note of the bytes that a client has not read; look after it until there are none."""
+        self.backlogs.note(connection, nbytes)
+        if self.backlogs.full:
+            self._make_room()
+
+    def _make_room(self) -> None:
+        for connection in self.backlogs:
+            self.backlogs.note(connection, connection.waiting_bytes())
+        if self.backlogs.full:
+            for connection in self.backlogs.surplus():
+                connection.abort("crowded")
+                self.backlogs.note(connection, 0)
 
     def outbound_bytes(self) -> int:
-        """Return the bytes that wait to be read by all clients together."""
-        return sum(connection.waiting_bytes() for connection in self._writing)
-
-    def _flush(self) -> None:
-        dirty, self._dirty = self._dirty, []
-        for connection in dirty:
-            try:
-                connection.flush_soon()
-            except Exception:
-                _log.exception("a connection could not be written to")
-                connection.abort("error")
+        """Return the bytes of memory that answers keep which clients have not read, all of them together."""
+        return sum(connection.waiting_bytes() for connection in self.backlogs)
 
     # The engine tells.
 
@@ -128,27 +150,32 @@ class Hub:
 
     def start(self) -> None:
         """Begin to look after connections."""
+        self.encoder.start()
         self._schedule(0)
 
     def stop(self) -> None:
         """Stop looking after connections."""
+        self.encoder.stop()
+        self.intake.decoder.stop()
         if self._tick is not None:
             self._tick.cancel()
 
     def _schedule(self, spoke: int) -> None:
         # Three rounds in the time that a client may be left in silence; stalled ones are looked at in each step.
-        delay = min(self.settings.keepalive_s / 3 / _SPOKES, self.settings.stall_timeout_s / 4)
+        settings = self.settings
+        delay = min(settings.keepalive_s / 3 / _SPOKES, settings.stall_timeout_s / 4, settings.outbound_age_s / 4)
         self._due = time.monotonic() + delay
         self._tick = self._loop.call_later(delay, self._look_after, spoke)
 
     def _look_after(self, spoke: int) -> None:
         now = time.monotonic()
-        if now - self._due > _LATE_S:
+        if now - self._due > _LATE_S or self.encoder.busy:
             self.switch_interval.busy(now)
         self.switch_interval.check(now)
+        self._give_back.check(now)
+        if self._chores:
+            self._schedule(spoke)
+            return
         self._schedule((spoke + 1) % _SPOKES)
-        for connection in tuple(self._spokes[spoke]):
-            connection.keep_alive(now)
-        for connection in tuple(self._writing):
-            if connection.check_reading(now):
-                self._writing.discard(connection)
+        self._chores.add(partial(connection.keep_alive, now) for connection in self._spokes[spoke])
+        self._chores.add(partial(connection.check_reading, now) for connection in self.backlogs)

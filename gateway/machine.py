@@ -23,6 +23,16 @@ def default_queue_bytes() -> int:
     return min(GIB, available_memory_bytes() // 4)
 
 
+def default_outbound_total_bytes() -> int:
+    """Choose what clients together may leave unread: a quarter of the memory, at most 1 GiB."""
+    return min(GIB, available_memory_bytes() // 4)
+
+
+def default_inbound_bytes() -> int:
+    """Choose what messages that are not whole or not decoded may hold: an eighth of the memory, 32 to 512 MiB."""
+    return max(GIB // 32, min(GIB // 2, available_memory_bytes() // 8))
+
+
 def _container_memory_bytes() -> int | None:
     try:
         text = _CGROUP_LIMIT.read_text().strip()

@@ -43,8 +43,36 @@ OUTCOMES = (
     ),
 )
 FORMS = ("text", "msgpack", "json")
-CLOSE_REASONS = ("client", "lost", "protocol_error", "too_large", "stalled", "keepalive", "drain", "error")
-REFUSAL_REASONS = ("host", "origin", "connections", "handshakes", "draining", "in_flight", "queue_requests", "queue_bytes")
+CLOSE_REASONS = (
+    "client",
+    "lost",
+    "protocol_error",
+    "too_large",
+    "flood",
+    "unfinished",
+    "inbound_bytes",
+    "stalled",
+    "slow",
+    "crowded",
+    "keepalive",
+    "drain",
+    "error",
+)
+REFUSAL_REASONS = (
+    "host",
+    "origin",
+    "connections",
+    "handshakes",
+    "draining",
+    "in_flight",
+    "queue_requests",
+    "queue_bytes",
+    "model_bytes",
+    "client_bytes",
+    "max_requests",
+    "deadline",
+    "objective",
+)
 CANCEL_OUTCOMES = ("removed", "dropped", "too_late")
 SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 ROWS = tuple(2**power for power in range(11))
@@ -77,13 +105,17 @@ class ModelMetrics:
         queue_s: seconds that requests waited before their batch ran.
         run_s: seconds that batches ran.
         batch_rows: rows in a batch.
+        cancelled: cancels by outcome (``CANCEL_OUTCOMES``).
+        stopped: runs that were told to stop, since nobody waited for them any more.
     """
 
-    __slots__ = ("batch_rows", "queue_s", "requests", "rows", "run_s")
+    __slots__ = ("batch_rows", "cancelled", "queue_s", "requests", "rows", "run_s", "stopped")
 
     def __init__(self) -> None:
         self.requests = Counts(OUTCOMES)
+        self.cancelled = Counts(CANCEL_OUTCOMES)
         self.rows = 0
+        self.stopped = 0
         self.queue_s = Histogram(SECONDS)
         self.run_s = Histogram(SECONDS)
         self.batch_rows = Histogram(ROWS)
@@ -107,13 +139,16 @@ class Gauges:
     """What is not counted but looked up when somebody asks.
 
     Attributes:
-        outbound_buffer_bytes: bytes of answers that wait to be read, all connections together.
+        outbound_buffer_bytes: bytes of memory that unread answers keep, all connections together.
         models: number of models by state, such as ``ready`` and ``failed``.
         queue_requests: waiting requests by model.
         queue_bytes: bytes of tensors that wait, all models together.
         compute_slots: how many models may run at the same time.
         slot_busy_s: seconds that all slots together have been busy since the start; runs that are under way count too.
         tasks: asyncio tasks of the process.
+        choked: connections that are not read from, since too much waits for them.
+        worker_processes: worker processes that are up.
+        worker_restarts: worker processes that were started again after one died.
     """
 
     outbound_buffer_bytes: int = 0
@@ -123,6 +158,10 @@ class Gauges:
     compute_slots: int = 0
     slot_busy_s: float = 0.0
     tasks: int = 0
+    inbound_bytes: int = 0
+    choked: int = 0
+    worker_processes: int = 0
+    worker_restarts: int = 0
 
 
 class Metrics:
@@ -133,7 +172,6 @@ class Metrics:
         connections_closed: how they ended, by reason (``CLOSE_REASONS``).
         messages_received: messages by form (``FORMS``).
         refused: what was turned away, by reason (``REFUSAL_REASONS``).
-        cancelled: answered cancels by outcome (``CANCEL_OUTCOMES``).
         models: numbers by model, for the models that are served; ``other`` for names that are not.
         loop_lag: how late the event loop is.
         gauges: the last sample.
@@ -152,7 +190,6 @@ class Metrics:
         self.connections_closed = Counts(CLOSE_REASONS)
         self.messages_received = Counts(FORMS)
         self.refused = Counts(REFUSAL_REASONS)
-        self.cancelled = Counts(CANCEL_OUTCOMES)
         self._other = ModelMetrics()
         self.models = {name: ModelMetrics() for name in models} | {OTHER: self._other}
         self.loop_lag = LoopLag()

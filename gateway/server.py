@@ -68,7 +68,8 @@ async def _serve(gateway: Gateway) -> None:
 
 def _left(code: int) -> int:
     """Leave at once if a run or a load cannot be stopped: ending the interpreter under it would crash, or wait for it."""
-    threads = [thread for thread in threading.enumerate() if thread.name.startswith(("tidegate-slot", "tidegate-load"))]
+    ours = ("tidegate-slot", "tidegate-load", "tidegate-encode")
+    threads = [thread for thread in threading.enumerate() if thread.name.startswith(ours)]
     for thread in threads:
         thread.join(0.2)
     if any(thread.is_alive() for thread in threads):

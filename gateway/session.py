@@ -6,17 +6,19 @@ Every request that was read gets exactly one answer with its id. The only state 
 from __future__ import annotations
 
 import logging
-import secrets
-from typing import TYPE_CHECKING, Protocol
+from functools import partial
+from typing import TYPE_CHECKING
 
 from tidegate.codecs.errors import CodecError, Form
-from tidegate.codecs.messages import AnnouncedLimits, Cancel, Error, Goaway, Hello, Infer, ModelList, Models, Ping, Pong
+from tidegate.codecs.messages import Cancel, Goaway, Infer, ModelList, Models, Ping, Pong
 from tidegate.codecs.writer import encode
-from tidegate.errors import Cancelled, DuplicateId, InternalError, Overloaded, ShuttingDown, TidegateError, TooLarge
+from tidegate.errors import DuplicateId, InternalError, Overloaded, ShuttingDown, TidegateError, TooLarge
+from tidegate.models.client import Client
 from tidegate.models.request import NEVER, Request
-from tidegate.version import __version__
 
+from .large_messages import JOINED_BYTES, Decoded, decode
 from .metrics import OTHER
+from .own_messages import error_message, greeting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,38 +26,27 @@ if TYPE_CHECKING:
     from tidegate.codecs.known_headers import KnownHeader
     from tidegate.codecs.messages import Id, Message
     from tidegate.codecs.reader import Received
+    from tidegate.codecs.steps import Steps
     from tidegate.models.batch import Run
     from tidegate.models.request import Answer, Kind
     from tidegate.results import Array
 
     from .hub import Hub
+    from .large_result import LargeResult
+    from .link import Link
 
+    Written = tuple[list[bytes | memoryview], int]
 
 MSGPACK, TEXT = Form.MSGPACK, Form.TEXT  # looking a member up in its class takes longer than comparing it
 
 _log = logging.getLogger("tidegate.gateway")
 
 
-class Link(Protocol):
-    """Where a session's messages go.
-
-    Attributes:
-        backlog: bytes that the client has not read yet.
-    """
-
-    backlog: int
-
-    def post(self, payload: bytes, *, text: bool) -> None:
-        """Send one message, soon."""
-
-    def send_now(self, payloads: Sequence[bytes]) -> None:
-        """Send binary messages, at once and together."""
-
-
 class Session:
     """One client's conversation."""
 
     __slots__ = (
+        "_client",
         "_closed",
         "_enqueue",
         "_hub",
@@ -70,6 +61,7 @@ class Session:
     )
 
     def __init__(self, hub: Hub, link: Link) -> None:
+        self._client = Client()
         self._hub = hub
         self._link = link
         self._reader = hub.reader
@@ -106,20 +98,43 @@ class Session:
         try:
             received = self._reader.binary(payload)
         except CodecError as error:
-            self._unreadable(error, Form.MSGPACK)
+            self._unreadable(error, error.form or MSGPACK, error.id, now)
         else:
-            kind = self._take(received, now)
-            if kind is not None and received.form is Form.MSGPACK:
-                self._learn(kind, payload, received)
+            self._take_binary(received, payload, now)
+
+    def _take_binary(self, received: Received, payload: bytes, now: float) -> None:
+        kind = self._take(received, now)
+        if kind is not None and received.form is MSGPACK:
+            self._learn(kind, payload, received)
 
     def text(self, payload: str, now: float) -> None:
         """Take one text message."""
         try:
             received = self._reader.text(payload)
         except CodecError as error:
-            self._unreadable(error, Form.TEXT)
+            self._unreadable(error, TEXT, error.id, now)
         else:
             self._take(received, now)
+
+    def large(self, parts: list[bytes], *, is_text: bool, now: float) -> Steps[Decoded] | None:
+        """Take a large message that comes in parts; return how to decode it, or None when it has been served at once."""
+        if not is_text and sum(map(len, parts)) <= JOINED_BYTES:
+            payload = b"".join(parts)
+            found = self._known.find(payload)
+            if found is not None and self._infer_known(found, payload, now, alone=True):
+                return None
+            parts = [payload]
+        return decode(self._reader, parts, is_text=is_text)
+
+    def decoded(self, outcome: Decoded | Exception, now: float) -> None:
+        """Take what became of a large message that was complete at ``now``."""
+        if isinstance(outcome, Exception):
+            _log.error("a message could not be decoded", exc_info=outcome)
+            self._refuse(None, TEXT, _defect(), OTHER)
+        elif isinstance(outcome.got, TidegateError):
+            self._unreadable(outcome.got, outcome.form, outcome.id, now)
+        else:
+            self._take_binary(outcome.got, outcome.payload, now)
 
     def _take(self, received: Received, now: float) -> Kind | None:
         """Do what a message asks for; return the kind of a request that was admitted."""
@@ -130,10 +145,12 @@ class Session:
                 return self._infer(message, received.tensors, form, now)
             if type(message) is Cancel:
                 self._cancel(message)
+            elif type(message) is not Pong and message.id in self._live:
+                self._duplicate(message.id, form)
             elif type(message) is Ping:
                 self._send(Pong(id=message.id), form)
             elif type(message) is Models:
-                self._send(ModelList(id=message.id, models=self._hub.engine.models()), form)
+                self._list_models(message.id, form)
         except TidegateError as error:
             self._refuse(message.id, form, error, OTHER)
         except Exception:
@@ -142,6 +159,13 @@ class Session:
                 self._live.pop(message.id, None)
             self._refuse(message.id, form, _defect(), OTHER)
         return None
+
+    def _list_models(self, id_: Id, form: Form) -> None:
+        try:
+            self._send(ModelList(id=id_, models=self._hub.engine.models()), form)
+        except TooLarge as error:
+            why = f"the list of models is too long for a binary message: {error.message}"
+            raise TooLarge(why, expected="the question as text, or GET /models") from None
 
     # Requests.
 
@@ -152,7 +176,7 @@ class Session:
         try:
             self._check_room()
             arrays, kind = self._admit(message, tensors)
-            request = Request(kind, (message.id, form), arrays, self, self, now, now + _timeout_s(message))
+            request = Request(kind, (message.id, form), arrays, self, self._client, now, now + _timeout_s(message))
             self._enqueue(request)
         except TidegateError as error:
             self._refuse(message.id, form, error, message.model_name)
@@ -177,7 +201,7 @@ class Session:
         order, kind, timeout_s = known.context
         if order is not None:
             arrays = [arrays[index] for index in order]
-        request = Request(kind, (id_, MSGPACK), arrays, self, self, now, now + timeout_s)
+        request = Request(kind, (id_, MSGPACK), arrays, self, self._client, now, now + timeout_s)
         self._received["msgpack"] += 1
         try:
             self._enqueue(request, alone=alone)
@@ -207,8 +231,14 @@ class Session:
 
     def _cancel(self, message: Cancel) -> None:
         request = self._live.get(message.id)
-        outcome = "too_late" if request is None else self._hub.engine.cancel(request)
-        self._hub.metrics.cancelled.add(outcome)
+        if request is None:
+            self._hub.metrics.model(OTHER).cancelled.add("too_late")
+        else:
+            self._cancel_request(request)
+
+    def _cancel_request(self, request: Request) -> None:
+        outcome = self._hub.engine.cancel(request)
+        self._hub.metrics.model(request.kind.worker.model.name).cancelled.add(outcome)
 
     def finished(self, run: Run, answers: Sequence[Answer]) -> None:
         """Send results (see ``Sink``)."""
@@ -221,10 +251,13 @@ class Session:
             del self._live[id_]
             try:
                 payload = self._write(id_, form, request, run, start, stop)
+                if not isinstance(payload, bytes):
+                    self._finish_large(request, run, payload)
+                    continue
                 if len(payload) > self._most_bytes or self._link.backlog > 2 * self._most_bytes:
-                    raise self._too_much(payload)
+                    raise self._too_much(len(payload))
             except Exception as error:
-                self._refuse(id_, form, self._why_not_written(error, run), run.model.name)
+                self._refuse(id_, form, self._why_not_written(error, run.model.name), run.model.name)
                 continue
             if form is TEXT:
                 texts += 1
@@ -234,13 +267,46 @@ class Session:
         self._link.send_now(payloads)
         self._hub.metrics.model(run.model.name).requests.values["ok"] += len(payloads) + texts
 
-    def _too_much(self, payload: bytes) -> TooLarge:
-        return TooLarge(f"the result takes {len(payload)} bytes, {self._link.backlog} wait to be read already")
+    def _finish_large(self, request: Request, run: Run, result: LargeResult) -> None:
+        id_, form = request.tag
+        name = run.model.name
+        if not result.slow:
+            self._post_large(form, *result.pieces(), name)
+            return
+        if result.nbytes > self._most_bytes or self._link.backlog > 2 * self._most_bytes:
+            raise self._too_much(result.nbytes)
+        self._live[id_] = request  # it has no answer yet
+        self._link.owe(result.nbytes)
+        self._hub.encode(self, result.pieces, partial(self._written, request, result.nbytes, name))
 
-    def _why_not_written(self, error: Exception, run: Run) -> TidegateError:
+    def _written(self, request: Request, owed: int, model: str, made: Written | Exception) -> None:
+        """Send what was written on another thread, unless the client has gone meanwhile."""
+        self._link.owe(-owed)
+        id_, form = request.tag
+        if self._closed or self._live.get(id_) is not request:
+            return
+        del self._live[id_]
+        try:
+            if isinstance(made, Exception):
+                raise made
+            self._post_large(form, *made, model)
+        except Exception as error:
+            self._refuse(id_, form, self._why_not_written(error, model), model)
+
+    def _post_large(self, form: Form, pieces: Sequence[bytes | memoryview], surplus: int, model: str) -> None:
+        nbytes = sum(map(len, pieces))
+        if nbytes > self._most_bytes or self._link.backlog > 2 * self._most_bytes:
+            raise self._too_much(nbytes)
+        self._link.post_pieces(pieces, surplus, text=form is TEXT)
+        self._hub.metrics.model(model).requests.values["ok"] += 1
+
+    def _too_much(self, nbytes: int) -> TooLarge:
+        return TooLarge(f"the result takes {nbytes} bytes, {self._link.backlog} wait to be read already")
+
+    def _why_not_written(self, error: Exception, model: str) -> TidegateError:
         if isinstance(error, TidegateError):
             return error
-        _log.error("a result of %s could not be written", run.model.name, exc_info=error)
+        _log.error("a result of %s could not be written", model, exc_info=error)
         return InternalError("the result could not be written; the gateway's log says why")
 
     def failed(self, request: Request, error: TidegateError) -> None:
@@ -252,44 +318,33 @@ class Session:
 
     # Errors.
 
-    def _unreadable(self, error: CodecError, form: Form) -> None:
-        form = error.form or form
+    def _unreadable(self, error: TidegateError, form: Form, id_: Id | None, now: float) -> None:
         self._received[form.value] += 1
-        if error.id in self._live and error.id is not None:
+        if id_ in self._live and id_ is not None:
             # The id belongs to a request that runs undisturbed; this error must not look like its end.
-            self._duplicate(error.id, form)
+            self._duplicate(id_, form)
         else:
-            self._refuse(error.id, form, error, OTHER)
+            self._refuse(id_, form, error, OTHER)
+        self._link.of_no_use(1, now)
 
     def _duplicate(self, id_: Id, form: Form) -> None:
         error = DuplicateId(
             f"id {id_!r} belongs to a request that has no answer yet", param="id", expected="an id that is free"
         )
         self._hub.metrics.model(OTHER).requests.add(error.code)
-        self._send(_error(None, error, duplicate_of=id_), form)
+        self._send(error_message(None, error, duplicate_of=id_), form)
 
     def _refuse(self, id_: Id | None, form: Form, error: TidegateError, model: str) -> None:
         if isinstance(error, Overloaded) and error.bound is not None:
             self._hub.metrics.refused.add(error.bound)
         self._hub.metrics.model(model).requests.add(error.code)
-        self._send(_error(id_, error), form)
+        self._send(error_message(id_, error), form)
 
     # Messages of the gateway itself.
 
     def hello(self) -> None:
         """Say who is here and what is allowed; the first message of a connection."""
-        settings = self._hub.settings
-        limits = AnnouncedLimits(
-            message_bytes=settings.message_bytes, text_bytes=settings.text_bytes, in_flight=settings.in_flight
-        )
-        hello = Hello(
-            protocol="tidegate.v1",
-            server=f"tidegate/{__version__}",
-            session=secrets.token_urlsafe(12),
-            keepalive_ms=round(1000 * settings.keepalive_s),
-            limits=limits,
-        )
-        self._send(hello, Form.TEXT)
+        self._send(greeting(self._hub.settings), Form.TEXT)
 
     def ping(self) -> None:
         """Ask whether the client is there."""
@@ -302,8 +357,9 @@ class Session:
     def close(self) -> None:
         """Cancel everything that the client asked for; nothing is sent any more."""
         self._closed = True
+        self._hub.encoder.forget(self)
         for request in tuple(self._live.values()):
-            self._hub.metrics.cancelled.add(self._hub.engine.cancel(request))
+            self._cancel_request(request)
 
     def _send(self, message: Message, form: Form) -> None:
         if not self._closed:
@@ -316,18 +372,3 @@ def _defect() -> InternalError:
 
 def _timeout_s(message: Infer) -> float:
     return NEVER if message.timeout_ms is None else message.timeout_ms / 1000
-
-
-def _error(id_: Id | None, error: TidegateError, *, duplicate_of: Id | None = None) -> Error:
-    outcome = error.outcome if isinstance(error, Cancelled) and error.outcome != "too_late" else None
-    return Error(
-        id=id_,
-        code=error.code,
-        message=error.message,
-        retryable=error.retryable,
-        retry_after_ms=error.retry_after_ms,
-        param=error.param,
-        expected=error.expected,
-        outcome=outcome,
-        duplicate_of=duplicate_of,
-    )

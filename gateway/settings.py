@@ -15,7 +15,7 @@ from msgspec import Meta
 from tidegate.models.slots import available_cores
 
 from .access import access
-from .machine import default_queue_bytes
+from .machine import default_inbound_bytes, default_outbound_total_bytes, default_queue_bytes
 from .settings_fields import fields_of
 
 if TYPE_CHECKING:
@@ -67,6 +67,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         int,
         Meta(ge=1, description="Tensor bytes that may wait for all models together; a quarter of the memory, at most 1 GiB."),
     ] = msgspec.field(default_factory=default_queue_bytes)
+    model_bytes: Annotated[
+        int, Meta(ge=1, description="Tensor bytes that may wait for one model; an eighth of the memory, at most 512 MiB.")
+    ] = msgspec.field(default_factory=lambda: default_queue_bytes() // 2)
+    client_bytes: Annotated[
+        int,
+        Meta(ge=1, description="Tensor bytes that one client may have waiting; a sixteenth of the memory, at most 256 MiB."),
+    ] = msgspec.field(default_factory=lambda: default_queue_bytes() // 4)
+    max_requests: Annotated[
+        int,
+        Meta(ge=1, description="Requests that may wait or run for all models; one for each 64 KiB of memory, at most 65536."),
+    ] = msgspec.field(default_factory=lambda: default_queue_bytes() // 16384)
 
     max_connections: Annotated[int, Meta(ge=1, description="WebSocket connections at the same time.")] = 10_000
     max_handshakes: Annotated[int, Meta(ge=1, description="Connections that may be in their opening handshake.")] = 256
@@ -74,9 +85,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     in_flight: Annotated[int, Meta(ge=1, description="Unanswered requests that one connection may have.")] = 256
     message_bytes: Annotated[int, Meta(ge=KIB, le=2 * GIB, description="Size of the largest binary message.")] = 16 * MIB
     text_bytes: Annotated[int, Meta(ge=KIB, le=2 * GIB, description="Size of the largest text message.")] = MIB
+    inbound_bytes: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="Bytes of messages not yet whole or decoded, of all clients; an eighth of the memory, at most 512 MiB.",
+        ),
+    ] = msgspec.field(default_factory=default_inbound_bytes)
     outbound_bytes: Annotated[int, Meta(ge=KIB, description="Bytes of answers that may wait for one client to read them.")] = (
         64 * MIB
     )
+    outbound_total_bytes: Annotated[
+        int,
+        Meta(ge=1, description="Bytes of answers that all clients may leave unread; a quarter of the memory, at most 1 GiB."),
+    ] = msgspec.field(default_factory=default_outbound_total_bytes)
+    outbound_age_s: Annotated[
+        float,
+        Meta(gt=0, le=3600, description="Seconds that an answer may wait for a client that takes less than 64 KiB a second."),
+    ] = 30
     stall_timeout_s: Annotated[
         float,
         Meta(gt=0, le=3600, description="Seconds after which a client that reads none of its waiting answers is cut off."),
@@ -105,9 +131,12 @@ def _wrong_values(settings: Settings) -> Iterator[str]:
 def _contradictions(settings: Settings) -> Iterator[str]:
     if settings.text_bytes > settings.message_bytes:
         yield f"text_bytes ({settings.text_bytes}) is more than message_bytes ({settings.message_bytes})"
-    for limit in ("outbound_bytes", "queue_bytes"):
+    for limit in ("outbound_bytes", "outbound_total_bytes", "queue_bytes", "model_bytes", "client_bytes"):
         if (value := getattr(settings, limit)) < settings.message_bytes:
             yield f"{limit} ({value}) has no room for one message of message_bytes ({settings.message_bytes})"
+    if settings.inbound_bytes < 2 * settings.message_bytes:
+        least = 2 * settings.message_bytes
+        yield f"inbound_bytes ({settings.inbound_bytes}) has no room for two messages of message_bytes (together {least})"
     try:
         access(settings.host, settings.port, settings.allow_hosts, settings.allow_origins)
     except ValueError as error:

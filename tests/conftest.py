@@ -1,6 +1,6 @@
 """What all tests may use: gateways that run, and folders of small models.
 
-Makes the helpers of two folders importable, since tests are no package.
+Makes the helpers of three folders importable, since tests are no package.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-sys.path[:0] = [str(Path(__file__).parent / "e2e"), str(Path(__file__).parent / "models")]
+sys.path[:0] = [str(Path(__file__).parent / room) for room in ("e2e", "models", "gateway")]
 
 import model_folders  # noqa: E402 - only now it is found
 from server_process import Serve, ServerProcess  # noqa: E402

@@ -22,6 +22,15 @@ from tidegate.models import config, signature
 
 UNITS = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 
+DERIVED = {
+    "queue_bytes": "a quarter of the memory, at most 1 GiB",
+    "model_bytes": "half of the default of `queue_bytes`",
+    "client_bytes": "a quarter of the default of `queue_bytes`",
+    "outbound_total_bytes": "a quarter of the memory, at most 1 GiB",
+    "inbound_bytes": "an eighth of the memory, 32 to 512 MiB",
+    "max_requests": "one for each 64 KiB of memory, at most 65536",
+}
+
 
 def _shown_default(cell: str) -> Any:
     """Read a default as it stands in a table: a Python or TOML literal, a size, or nothing."""
@@ -43,8 +52,8 @@ def test_settings() -> None:
         assert codes(rows[name][1]) == ["FOLDER" if name == "models" else field.option]
         if name == "compute_slots":
             assert "cores" in rows[name][2]
-        elif name == "queue_bytes":
-            assert rows[name][2] == "a quarter of the memory, at most 1 GiB"
+        elif name in DERIVED:
+            assert rows[name][2] == DERIVED[name]
         else:
             assert _shown_default(rows[name][2]) == (field.default or None), name
 

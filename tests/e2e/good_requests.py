@@ -23,6 +23,6 @@ def quick(number: int, form: Form = Form.MSGPACK, **fields: Any) -> bytes:
     return message_frame(Infer(id=number, model_name="mlp", **fields), {"x": np.ones((1, 4), np.float32)}, form)
 
 
-def wide(number: int, rows: int = 1) -> bytes:
+def wide(number: int, rows: int = 1, form: Form = Form.MSGPACK) -> bytes:
     """A small request with an answer of 1 MB for each row."""
-    return message_frame(Infer(id=number, model_name="wide"), {"x": np.full((rows, 1), number, np.float32)})
+    return message_frame(Infer(id=number, model_name="wide"), {"x": np.full((rows, 1), number, np.float32)}, form)

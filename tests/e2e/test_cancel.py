@@ -47,7 +47,8 @@ async def test_outcomes(form: Form, slow_models: Path) -> None:
         assert not first.message.retryable
         await client.send(quick(3))
         assert isinstance((await client.message()).message, Result)
-        assert gateway.metrics.cancelled.values["removed"] == gateway.metrics.cancelled.values["dropped"] == 1
+        counts = gateway.metrics.model("slow").cancelled.values
+        assert counts["removed"] == counts["dropped"] == 1
         await eventually(lambda: not runs(gateway))
         assert gateway.metrics.model("slow").rows <= 1
 
@@ -60,7 +61,7 @@ async def test_too_late(slow_models: Path) -> None:
         assert isinstance((await client.message()).message, Result)
         await client.send(message_frame(Cancel(id=1)) + message_frame(Cancel(id="1")) + frame(b'{"op":"ping","id":9}', 1))
         assert type((await client.message()).message).__name__ == "Pong"
-        assert gateway.metrics.cancelled.values["too_late"] == 2
+        assert gateway.metrics.model("other").cancelled.values["too_late"] == 2
 
 
 @on_uvloop
@@ -103,7 +104,7 @@ async def test_a_cut_connection_cancels_its_requests(slow_models: Path) -> None:
         await client.hang_up()
         answer = (await other.message()).message
         assert isinstance(answer, Result)
-        counts = gateway.metrics.cancelled.values
+        counts = gateway.metrics.model("slow").cancelled.values
         assert counts["removed"] + counts["dropped"] == 30
         assert counts["dropped"] in (1, 2)
         assert gateway.metrics.model("slow").rows <= 3

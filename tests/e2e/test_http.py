@@ -135,7 +135,7 @@ async def test_metrics_agree_with_what_was_done(bundled_server: ServerProcess) -
     assert grown("batch_rows_count", model="digits") == grown("run_seconds_count", model="digits") == 10
     assert grown("request_queue_seconds_count", model="digits") == 10
     assert 0 < grown("run_seconds_sum", model="digits") <= grown("slot_busy_seconds_total")
-    assert grown("cancelled_total", outcome="too_late") == 1
+    assert grown("cancelled_total", model="other", outcome="too_late") == 1
     assert (grown("messages_received_total", form="msgpack"), grown("messages_received_total", form="text")) == (13, 1)
     assert grown("connections_opened_total") == 1
     assert sum(grown("connections_closed_total", reason=reason) for reason in ("client", "lost")) == 1

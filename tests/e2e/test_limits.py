@@ -11,9 +11,9 @@ from good_requests import quick, slow, wide
 from http_get import numbers, until
 from in_process import eventually, on_uvloop, running
 from model_folders import WIDE
-from raw_client import TEXT, RawClient, frame, upgrade
+from raw_client import TEXT, RawClient, frame, message_frame, upgrade
 
-from tidegate.codecs.messages import Error, Result
+from tidegate.codecs.messages import Cancel, Error, Result
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -185,10 +185,16 @@ async def test_a_handshake_has_a_time_limit(quick_models: Path) -> None:
 
 @on_uvloop
 async def test_a_request_has_the_time_that_it_says(slow_models: Path) -> None:
-    """A request whose time limit passes while it waits is answered by deadline_exceeded, soon after, and never runs."""
+    """What cannot be in time is refused at once; what runs out of time while it waits is told so and never runs."""
     async with running(models=slow_models, compute_slots=1) as gateway, await RawClient.open(gateway.port) as client:
-        await client.send(slow(0) + slow(1) + slow(2, timeout_ms=1))
-        first = (await client.message()).message
-        assert (first.id, first.code, first.retryable) == (2, "deadline_exceeded", False)
-        assert {(await client.message()).message.id for _ in range(2)} == {0, 1}
-        assert gateway.metrics.model("slow").rows == 2
+        await client.send(slow(0, 3000))  # far longer than could be foreseen
+        await eventually(lambda: gateway.engine.busy_s() > 0)
+        await client.send(slow(1, timeout_ms=500) + slow(2, timeout_ms=1))
+        refused, late = (await client.message()).message, (await client.message()).message
+        assert (refused.id, refused.code, refused.retryable) == (2, "overloaded", True)
+        assert refused.retry_after_ms > 0
+        assert (late.id, late.code, late.retryable) == (1, "deadline_exceeded", False)
+        assert "not executed" in late.message
+        await client.send(message_frame(Cancel(id=0)))
+        assert (await client.message()).message.outcome == "dropped"
+        assert gateway.metrics.model("slow").rows == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import numpy as np
@@ -129,3 +131,19 @@ def test_a_result_is_no_view_of_the_run() -> None:
     payload = Answers().write(9, Form.MSGPACK, request(run, 2), run, 0, 2)
     array[:] = 0
     assert (_READER.binary(payload).tensors["y"] == 1).all()
+
+
+def test_what_was_answered_is_let_go() -> None:
+    """The memory of a run's outputs is free once its answers are written, without waiting for the collector of cycles."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        arrays = {"rows": np.ones((5, 2), np.float32), "all": np.ones(3, np.float32), "texts": np.array([b"a"] * 5, object)}
+        seen = [weakref.ref(array) for array in arrays.values()]
+        run = run_of({name: (array, None if name == "all" else 0) for name, array in arrays.items()})
+        assert isinstance(Answers().write(9, Form.MSGPACK, request(run, 1), run, 0, 1), bytes)
+        del run, arrays
+        assert [reference() for reference in seen] == [None, None, None]
+    finally:
+        if collecting:
+            gc.enable()

@@ -215,7 +215,7 @@ def test_each_model_is_loaded_or_told(monkeypatch: pytest.MonkeyPatch) -> None:
             raise ModelUnavailable("not an ONNX file")
         return SimpleNamespace(describe=lambda: BATCHED)
 
-    monkeypatch.setitem(sys.modules, "tidegate.models.loader", SimpleNamespace(load=load))
+    monkeypatch.setattr("tidegate.models.loading.load", load)
     for name in ("broken.onnx", "digits.onnx"):
         Path(name).write_bytes(b"")
     Path("bare").mkdir()

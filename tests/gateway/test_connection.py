@@ -16,6 +16,7 @@ from websockets.server import ServerProtocol
 
 from tidegate.gateway import connection as connection_module
 from tidegate.gateway.connection import GatewayConnection
+from tidegate.gateway.intake import Intake
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,12 +103,15 @@ class Stage:
     def __init__(self, loop: asyncio.AbstractEventLoop, *, is_open: bool = True) -> None:
         self.loop = loop
         self.dirty: list[GatewayConnection] = []
-        self.watched: list[GatewayConnection] = []
+        self.held = 0
+        self.backlogs = SimpleNamespace(room=1 << 30)
         self.ends: list[str] = []
         self.recorder: Recorder | None = None
-        self.settings = SimpleNamespace(message_bytes=MOST, outbound_bytes=10_000, keepalive_s=10.0, stall_timeout_s=5.0)
+        self.settings = SimpleNamespace(
+            message_bytes=MOST, outbound_bytes=10_000, keepalive_s=10.0, stall_timeout_s=5.0, outbound_age_s=30.0
+        )
         self.half_open = self.connections = 0
-        self.switch_interval = SimpleNamespace(busy=lambda _now: None)
+        self.intake = Intake(loop, message_bytes=MOST, inbound_bytes=1 << 20, busy=lambda _now: None)
         self.transport = Transport()
         protocol = ServerProtocol(max_size=MOST)
         if is_open:
@@ -144,8 +148,8 @@ class Stage:
     def send_soon(self, connection: Any) -> None:
         self.dirty.append(connection)
 
-    def watch(self, connection: Any) -> None:
-        self.watched.append(connection)
+    def holds(self, connection: Any, nbytes: int) -> None:
+        self.held = nbytes
 
     # What happens to it.
 
@@ -215,6 +219,7 @@ def test_messages_do_not_depend_on_packets(stage: Callable[..., Stage]) -> None:
         whole, messages = stream
         cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=6)))
         scene = stage()
+        scene.connection.open()
         for start, stop in zip([0, *cuts], [*cuts, len(whole)], strict=True):
             if start < stop:
                 scene.receive(whole[start:stop])
@@ -315,39 +320,6 @@ def test_the_end_has_a_reason(sent: bytes, end: str, stage: Callable[..., Stage]
     assert scene.recorder.closed
 
 
-def test_a_stalled_peer_is_cut_off(stage: Callable[..., Stage]) -> None:
-    """A peer that takes nothing of what waits for it is cut off after the stall time; progress starts it anew."""
-    scene = stage()
-    scene.connection.open()
-    scene.transport.waiting = 800
-    scene.connection.send_now([bytes(1000)])
-    assert scene.watched == [scene.connection]
-    assert not scene.connection.check_reading(100.0)
-    scene.transport.waiting = 700
-    assert not scene.connection.check_reading(104.0)
-    assert not scene.connection.check_reading(108.0)
-    assert scene.transport.ended is None
-    scene.connection.check_reading(109.0)
-    assert scene.transport.ended == "abort"
-
-
-def test_a_peer_that_has_too_much_unread_is_not_listened_to(stage: Callable[..., Stage]) -> None:
-    """While more waits than may wait, nothing is read from the peer; when it has read half, it is heard again."""
-    scene = stage()
-    scene.connection.open()
-    scene.transport.waiting = 10_001
-    scene.connection.send_now([bytes(10_001)])
-    assert not scene.transport.reading
-    scene.transport.waiting = 6_000
-    assert not scene.connection.check_reading(1.0)
-    assert not scene.transport.reading
-    scene.transport.waiting = 5_000
-    assert not scene.connection.check_reading(2.0)
-    assert scene.transport.reading
-    scene.transport.waiting = 0
-    assert scene.connection.check_reading(3.0)
-
-
 def test_a_choked_peer_stays_choked_after_a_full_turn(stage: Callable[..., Stage]) -> None:
     """Frames that came before it was choked are handled; that does not make the socket be read again."""
     scene = stage()
@@ -366,7 +338,7 @@ def test_pongs_count_as_waiting(stage: Callable[..., Stage]) -> None:
     scene.transport.waiting = 50
     scene.receive(frame(b"hello", PING))
     assert scene.transport.written == [frame(b"hello", PONG, mask=None)]
-    assert scene.watched == [scene.connection]
+    assert scene.held == 50
 
 
 @pytest.mark.parametrize("size", range(1, 40, 3))

@@ -21,6 +21,7 @@ FAMILIES = {
     "tidegate_connections_opened": "counter",
     "tidegate_connections_closed": "counter",
     "tidegate_messages_received": "counter",
+    "tidegate_inbound_bytes": "gauge",
     "tidegate_outbound_buffer_bytes": "gauge",
     "tidegate_requests": "counter",
     "tidegate_cancelled": "counter",
@@ -28,6 +29,10 @@ FAMILIES = {
     "tidegate_request_queue_seconds": "histogram",
     "tidegate_run_seconds": "histogram",
     "tidegate_batch_rows": "histogram",
+    "tidegate_connections_choked": "gauge",
+    "tidegate_runs_stopped": "counter",
+    "tidegate_worker_processes": "gauge",
+    "tidegate_worker_restarts": "counter",
     "tidegate_queue_requests": "gauge",
     "tidegate_queue_bytes": "gauge",
     "tidegate_compute_slots": "gauge",
@@ -78,7 +83,8 @@ def test_counting_shows() -> None:
     metrics.model("digits").requests.add("ok", 5)
     metrics.model("digits").requests.add("overloaded")
     metrics.refused.add("origin")
-    metrics.cancelled.add("removed", 2)
+    metrics.model("digits").cancelled.add("removed", 2)
+    metrics.model("unheard of").cancelled.add("too_late")
     read = samples(metrics)
     assert read["tidegate_connections",] == 2
     assert read["tidegate_connections_opened_total",] == 3
@@ -88,7 +94,8 @@ def test_counting_shows() -> None:
     assert read["tidegate_requests_total", "digits", "overloaded"] == 1
     assert read["tidegate_requests_total", "digits", "internal"] == 0
     assert read["tidegate_refused_total", "origin"] == 1
-    assert read["tidegate_cancelled_total", "removed"] == 2
+    assert read["tidegate_cancelled_total", "digits", "removed"] == 2
+    assert read["tidegate_cancelled_total", "other", "too_late"] == 1
 
 
 def test_gauges_are_looked_up_when_sampled() -> None:

@@ -16,10 +16,11 @@ from tidegate.codecs.errors import Form
 from tidegate.codecs.known_headers import KnownHeaders
 from tidegate.codecs.messages import Cancel, Error, Hello, Infer, ModelList, Models, Ping, Pong, Result
 from tidegate.codecs.reader import client_messages, server_messages
+from tidegate.codecs.steps import finish
 from tidegate.codecs.writer import encode
 from tidegate.errors import Cancelled, CancelOutcome, ModelFailed, Overloaded
 from tidegate.gateway.answers import Answers
-from tidegate.gateway.metrics import Metrics
+from tidegate.gateway.metrics import OTHER, Metrics
 from tidegate.gateway.session import Session
 from tidegate.gateway.settings import Settings
 from tidegate.models.batch import Run
@@ -38,6 +39,7 @@ class Link:
 
     def __init__(self) -> None:
         self.sent: list[Any] = []
+        self.useless = 0
         self._put: list[Any] = []
 
     def post(self, payload: bytes, *, text: bool) -> None:
@@ -48,6 +50,9 @@ class Link:
 
     def flush(self) -> None:
         """Everything is sent already."""
+
+    def of_no_use(self, count: int, now: float) -> None:
+        self.useless += count
 
     def send_now(self, payloads: list[bytes]) -> None:
         for payload in payloads:
@@ -104,6 +109,7 @@ class Desk:
             reader=client_messages(),
             known_headers=KnownHeaders(),
             answers=Answers(),
+            encoder=SimpleNamespace(forget=lambda _: None),
             metrics=self.metrics,
             settings=Settings(in_flight=IN_FLIGHT, **options),
             draining=False,
@@ -119,6 +125,15 @@ class Desk:
         """Let the client send a good request whose tensor holds its id."""
         x = np.full((1, 2), id_ if isinstance(id_, int) else len(id_), np.float32)
         return self.send(Infer(id=id_, model_name="double", **fields), form, {"x": x})
+
+    def large(self, payload: bytes, *, text: bool) -> list[Any]:
+        """Let the client send a large message, and let it be decoded."""
+        before = len(self.link.sent)
+        steps = self.session.large([payload], is_text=text, now=self.now)
+        assert steps is not None
+        self.now += 1
+        self.session.decoded(finish(steps), self.now - 1)
+        return self.link.sent[before:]
 
     def raw(self, payload: bytes, *, text: bool = False) -> list[Any]:
         """Let the client send bytes."""
@@ -223,7 +238,7 @@ def test_control_messages(form: Form) -> None:
     assert (type(models.message), models.message.id, models.message.models[0]["name"]) == (ModelList, 2, "double")
     assert desk.send(Pong(id=1), form) == []
     assert desk.send(Cancel(id=1), form) == []
-    assert desk.metrics.cancelled.values["too_late"] == 1
+    assert desk.metrics.model(OTHER).cancelled.values["too_late"] == 1
     assert desk.metrics.messages_received.values[form.value] == 4
 
 
@@ -234,6 +249,7 @@ def test_a_list_of_models_beyond_a_header(form: Form) -> None:
     desk.engine.models = lambda: [{"name": "x" * 70_000}]  # type: ignore[method-assign]
     (error,) = desk.send(Models(id=2), form)
     assert (error.message.id, error.message.code) == (2, "too_large")
+    assert error.message.expected == "the question as text, or GET /models"
     (whole,) = desk.send(Models(id=2), Form.TEXT)
     assert isinstance(whole.message, ModelList)
 
@@ -260,6 +276,69 @@ def test_a_defect_is_an_answer_too(caplog: pytest.LogCaptureFixture) -> None:
     assert (error.message.id, error.message.code) == (7, "internal")
     assert caplog.records
     assert desk.session.live == 0
+
+
+@pytest.mark.parametrize("form", Form)
+def test_a_large_request(form: Form) -> None:
+    """A large request is decoded in steps, and then is like any other, admitted as of when it was complete."""
+    desk = Desk()
+    payload = encode(Infer(id=7, model_name="double"), form, {"x": np.ones((30_000, 2), np.float32)})
+    assert desk.large(payload, text=form is Form.TEXT) == []
+    (request,) = desk.engine.waiting
+    assert (request.arrival, request.tag, request.rows, desk.session.live) == (0.0, (7, form), 30_000, 1)
+    assert request.arrays[0].all()
+
+
+def test_a_large_request_that_looks_like_earlier_ones() -> None:
+    """A large binary request whose header is known is served at once."""
+    desk = Desk()
+    for number in range(3):
+        payload = encode(Infer(id=number, model_name="double"), Form.MSGPACK, {"x": np.ones((30_000, 2), np.float32)})
+        steps = desk.session.large([payload[:100_000], payload[100_000:]], is_text=False, now=0.0)
+        assert (steps is None) == (number == 2)
+        if steps is not None:
+            desk.session.decoded(finish(steps), 0.0)
+    assert [request.tag[0] for request in desk.engine.waiting] == [0, 1, 2]
+
+
+def test_a_large_message_that_is_wrong() -> None:
+    """A large message that cannot be read, or whose decoding failed for no known reason, is answered; a live id is no end."""
+    desk = Desk()
+    desk.infer(7)
+    payload = encode(Infer(id=7, model_name=""), Form.TEXT, {"x": np.ones((30_000, 2), np.float32)})
+    (duplicate,) = desk.large(payload, text=True)
+    assert (duplicate.message.id, duplicate.message.duplicate_of) == (None, 7)
+    (wrong,) = desk.large(payload.replace(b'"id":7', b'"id":8'), text=True)
+    assert (wrong.message.id, wrong.message.param) == (8, "model_name")
+    desk.session.decoded(MemoryError(), 0.0)
+    assert (desk.link.sent[-1].message.id, desk.link.sent[-1].message.code) == (None, "internal")
+
+
+def test_what_cannot_be_read_is_counted() -> None:
+    """Only messages that cannot be read count as useless; refused requests, duplicates and late cancels do not."""
+    desk = Desk()
+    for number in range(IN_FLIGHT + 2):
+        desk.infer(number)
+    desk.infer(1)
+    desk.send(Cancel(id=99))
+    desk.send(Infer(id=50, model_name="nobody"), tensors={})
+    assert desk.link.useless == 0
+    desk.raw(b"1234567")
+    desk.raw(b"{", text=True)
+    assert desk.link.useless == 2
+
+
+@pytest.mark.parametrize("form", Form)
+@pytest.mark.parametrize("question", [Ping(id=7), Models(id=7)])
+def test_questions_with_a_live_id(question: Any, form: Form) -> None:
+    """``ping`` and ``models`` with a request's id are refused without an id, so that they do not seem to end it."""
+    desk = Desk()
+    desk.infer(7)
+    (error,) = desk.send(question, form)
+    assert (error.message.code, error.message.id, error.message.duplicate_of, error.form) == ("duplicate_id", None, 7, form)
+    desk.engine.finish(desk.engine.waiting[0])
+    (answer,) = desk.send(question, form)
+    assert answer.message.id == 7
 
 
 class Conversation(RuleBasedStateMachine):
@@ -317,8 +396,9 @@ class Conversation(RuleBasedStateMachine):
     @precondition(lambda self: self.open)
     @rule(id_=ids, form=forms)
     def ping(self, id_: int | str, form: Form) -> None:
-        """A ping, which may have any id."""
-        self.expect(self.desk.send(Ping(id=id_), form), (Pong, id_, None))
+        """A ping: answered, unless its id is a request's."""
+        got = self.desk.send(Ping(id=id_), form)
+        self.expect(got, (Error, None, "duplicate_id") if id_ in self.live else (Pong, id_, None))
 
     @precondition(lambda self: self.open)
     @rule(data=st.binary(max_size=40))
