@@ -20,10 +20,10 @@ import numpy as np
 
 from . import machine, proc, servers, soak
 from .gauges import CONNECTIONS, TASKS, Scrape
-from .measure import workspace
 from .models import TINY
 from .stats import table
 from .wire import tidegate_request
+from .workspace import workspace
 
 WAVE = 192
 WARM_UP = 2_000

@@ -13,9 +13,11 @@ from functools import partial
 
 from . import machine, measure, servers
 from .gauges import Scrape, lag_p99_ms
-from .measure import Plan, workspace
+from .measure import Load
 from .models import SHAPES
 from .stats import table
+from .turns import Plan
+from .workspace import workspace
 
 CONNECTIONS, IN_FLIGHT = 4, 8
 TARGET_MS = 10.0
@@ -30,8 +32,8 @@ def main() -> None:
     print(machine.describe(), flush=True)
     with workspace() as space, servers.gateway(space.models) as server, ThreadPoolExecutor() as pool:
         loaded = Scrape.of(server)
-        one = partial(measure.load, server, space, plan, core=load_core, connections=CONNECTIONS, in_flight=IN_FLIGHT)
-        windows = dict(zip(SHAPES, pool.map(lambda name: one(model=name), SHAPES), strict=True))
+        loads = [Load(model=name, core=load_core, connections=CONNECTIONS, in_flight=IN_FLIGHT) for name in SHAPES]
+        windows = dict(zip(SHAPES, pool.map(partial(measure.load, server, space, plan), loads), strict=True))
         ran = Scrape.of(server)
     lines = [("while models load", lag_p99_ms(None, loaded)), ("while they run", lag_p99_ms(loaded, ran))]
     print("\n" + table(["phase", "loop lag p99 ms", "target"], [(*line, f"≤ {TARGET_MS:g}") for line in lines]))

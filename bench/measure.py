@@ -1,117 +1,144 @@
-"""Runs one measuring window in a process of its own, with a time limit, and gives back what it printed."""
+"""Measures one window: starts a load in a process of its own and takes no window with a wrong or missing answer."""
 
 from __future__ import annotations
 
 import contextlib
-import json
-import subprocess
-import sys
-import tempfile
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from . import proc, wire
-from .load import Window
-from .models import write_all
-from .servers import ROOT, Server
+import msgspec
+
+from . import proc, runs
+from .open_load import OpenWindow
+from .pinger import Pings
+from .window import Usage, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator
+
+    from .servers import Server
+    from .turns import Plan
+    from .wire import Dialect
+    from .workspace import Workspace
 
 MARGIN_S = 60.0
 """Time that a window's process may take beyond the window: start-up, the last answers, the checking."""
-NOISY = 0.05
-FEWEST_CALM = 2
+LONGEST_S = 3600.0
+"""Time that a load in the background may take in all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How long and how often is measured; times in seconds."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """Who asks what, and from which core.
 
-    rounds: int = 5
-    most_rounds: int = 8
-    warm_up_s: float = 0.5
-    window_s: float = 2.0
-    raw_s: float = 0.4
-    peers: bool = True
-
-
-QUICK = Plan(rounds=3, most_rounds=4, warm_up_s=0.2, window_s=0.6, raw_s=0.15, peers=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Workspace:
-    """A temporary folder with the benches' models and cases."""
-
-    models: Path
-    cases: Path
-
-    def only(self, name: str) -> Path:
-        """Return a folder with this model alone."""
-        folder = self.models.parent / f"only-{name}"
-        folder.mkdir(exist_ok=True)
-        target = folder / f"{name}.onnx"
-        if not target.exists():
-            target.write_bytes((self.models / target.name).read_bytes())
-        return folder
-
-
-@contextlib.contextmanager
-def workspace() -> Iterator[Workspace]:
-    """Make the models and cases, and remove them at the end."""
-    with tempfile.TemporaryDirectory(prefix="tidegate-bench-") as folder:
-        space = Workspace(Path(folder) / "models", Path(folder) / "cases")
-        write_all(space.models, space.cases)
-        yield space
-
-
-def _last_line(module: str, *arguments: object, limit_s: float) -> Any:
-    command = [sys.executable, "-m", f"bench.{module}", *map(str, arguments)]
-    try:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=limit_s)
-    except subprocess.TimeoutExpired as error:
-        raise SystemExit(f"bench.{module} took more than {limit_s:.0f} s") from error
-    if done.returncode:
-        raise SystemExit(f"bench.{module} failed:\n{done.stderr[-2000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def load(
-    server: Server,
-    space: Workspace,
-    plan: Plan,
-    *,
-    model: str,
-    core: int,
-    speak: wire.Dialect = "tidegate",
-    connections: int = 8,
-    in_flight: int = 16,
-) -> Window:
-    """Load ``server`` for one window from ``core``.
-
-    Raises:
-        SystemExit: when an answer was missing or wrong; a rate of wrong answers is no result.
+    Attributes:
+        manner: see ``driver``: ``steady``, ``pausing`` or ``grouping``; ``pause_ms`` is the mean pause of the second.
+        nice: how far the load's process yields its core to others.
+        beside: ids of other processes that belong to the measurement.
     """
-    options = {
-        "speak": speak,
-        "model": model,
-        "cases": space.cases / f"{model}.npz",
-        "connections": connections,
-        "in-flight": in_flight,
-        "warm-up": plan.warm_up_s,
-        "seconds": plan.window_s,
-        "core": core,
-        "watch": server.pid,
-    }
-    flat = [part for name, value in options.items() for part in (f"--{name}", value)]
-    found = _last_line("load", server.url, *flat, limit_s=plan.warm_up_s + plan.window_s + MARGIN_S)
-    window = Window(**{**found, "checked": wire.Checked(**found["checked"]), "noise": proc.Noise(**found["noise"])})
+
+    model: str
+    core: int
+    connections: int = 8
+    in_flight: int = 16
+    speak: Dialect = "tidegate"
+    manner: str = "steady"
+    pause_ms: float = 20.0
+    nice: int = 0
+    beside: tuple[int, ...] = ()
+
+    def arguments(self, server: Server, space: Workspace, warm_up_s: float, window_s: float) -> list[object]:
+        """Return the command line of ``bench.load``."""
+        own = _flags(speak=self.speak, manner=self.manner, pause_ms=self.pause_ms, in_flight=self.in_flight)
+        return [*common(self, server, space, warm_up_s, window_s), *own]
+
+
+def _flags(**options: object) -> list[object]:
+    return [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", value)]
+
+
+def common(load: Load, server: Server, space: Workspace, warm_up_s: float, window_s: float) -> list[object]:
+    """Return what the command lines of all load processes begin with."""
+    where = _flags(model=load.model, cases=space.cases / f"{load.model}.npz", connections=load.connections)
+    when = _flags(warm_up=warm_up_s, seconds=window_s)
+    who = _flags(core=load.core, nice=load.nice, watch=server.pid)
+    return [server.url, *where, *when, *who, *(["--beside", *load.beside] if load.beside else [])]
+
+
+UsageT = TypeVar("UsageT", bound=Usage)
+
+
+def _sound(server: Server, window: UsageT) -> UsageT:
     if not window.sound:
         reasons = window.failures + window.checked.examples
         wrong = f"{window.checked.wrong} of {window.checked.answers} answers wrong: {'; '.join(reasons)}"
         raise SystemExit(f"bench: {server.name}: {wrong}\nIts own last words:\n{server.said()}")
     return window
+
+
+def load(server: Server, space: Workspace, plan: Plan, how: Load) -> Window:
+    """Load ``server`` for one window.
+
+    Raises:
+        SystemExit: when an answer was missing or wrong; a rate of wrong answers is no result.
+    """
+    arguments = how.arguments(server, space, plan.warm_up_s, plan.window_s)
+    found = runs.result("load", arguments, plan.warm_up_s + plan.window_s + MARGIN_S)
+    return _sound(server, msgspec.convert(found, Window))
+
+
+def open_load(server: Server, space: Workspace, plan: Plan, how: Load, *, rate: float, limit_ms: float) -> OpenWindow:
+    """Offer ``rate`` requests a second for one window; otherwise as ``load``."""
+    arguments = [*common(how, server, space, plan.warm_up_s, plan.window_s), *_flags(rate=rate, limit_ms=limit_ms)]
+    found = runs.result("open_load", arguments, plan.warm_up_s + plan.window_s + MARGIN_S)
+    return _sound(server, msgspec.convert(found, OpenWindow))
+
+
+def retries(server: Server, space: Workspace, plan: Plan, how: Load, *, rate: float, limit_ms: float) -> dict[str, Any]:
+    """Ask whether refusals say truly when to come again (see ``bench.retries``), under such a load."""
+    arguments = [*common(how, server, space, plan.warm_up_s, plan.window_s), *_flags(rate=rate, limit_ms=limit_ms)]
+    found: dict[str, Any] = runs.result("retries", arguments, plan.warm_up_s + plan.window_s + MARGIN_S)
+    if found["failures"]:
+        raise SystemExit(f"bench: {server.name}: {'; '.join(found['failures'])}")
+    return found
+
+
+@dataclass(slots=True)
+class Background:
+    """A load that runs while something else is measured.
+
+    Attributes:
+        windows: its one window, once it has ended.
+    """
+
+    pid: int
+    windows: list[Window] = field(default_factory=list)
+
+    @property
+    def window(self) -> Window:
+        """What it measured itself, after its end."""
+        return self.windows[0]
+
+
+@contextlib.contextmanager
+def background(server: Server, space: Workspace, plan: Plan, how: Load) -> Iterator[Background]:
+    """Load ``server`` while the block runs: from its first line, when the load is warm, to its last."""
+    with runs.Running("load", how.arguments(server, space, plan.warm_up_s, 0), LONGEST_S) as running:
+        running.line()
+        found = Background(running.pid)
+        yield found
+        running.stop()
+        found.windows.append(_sound(server, msgspec.convert(running.result(), Window)))
+
+
+def pings(server: Server, seconds: float, core: int, beside: tuple[int, ...] = ()) -> Pings:
+    """Measure the round trip of pings for that long."""
+    flags = _flags(seconds=seconds, core=core)
+    found = runs.result("pinger", [server.url, *flags, "--watch", server.pid, *beside], seconds + MARGIN_S)
+    result = msgspec.convert(found, Pings)
+    if result.failures:
+        raise SystemExit(f"bench: {server.name}: {'; '.join(result.failures)}\nIts own last words:\n{server.said()}")
+    return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,41 +153,6 @@ class Raw:
 def raw(space: Workspace, plan: Plan, *, model: str, core: int, batch_sizes: tuple[int, ...]) -> Raw:
     """Measure onnxruntime in a process of its own on ``core``."""
     arguments = (space.models / f"{model}.onnx", "--core", core, "--seconds", plan.raw_s, "--batch-sizes", *batch_sizes)
-    found = _last_line("raw", *arguments, limit_s=plan.raw_s * (len(batch_sizes) + 1) + MARGIN_S)
+    found = runs.result("raw", arguments, plan.raw_s * (len(batch_sizes) + 1) + MARGIN_S)
     rows = {int(size): rate for size, rate in found["rows"].items()}
     return Raw(rows, found["single_us"], proc.Noise(**found["noise"]))
-
-
-class Round(Protocol):
-    """One turn of everything that a row compares."""
-
-    @property
-    def parts(self) -> Sequence[Window | Raw]:
-        """All that was measured in it."""
-
-
-RoundT = TypeVar("RoundT", bound=Round)
-
-
-def noise(part: Round) -> str:
-    """Return the worst shares of a round that were stolen and used by other programs; "!" marks a disturbed round."""
-    steal, other = (max(getattr(p.noise, name) for p in part.parts) for name in ("steal", "other"))
-    return f"{steal:.0%}/{other:.0%}{'' if _calm(part) else ' !'}"
-
-
-def _calm(part: Round) -> bool:
-    return all(p.noise.steal + p.noise.other <= NOISY for p in part.parts)
-
-
-def repeat(name: str, plan: Plan, once: Callable[[], RoundT]) -> list[RoundT]:
-    """Run rounds until enough were calm; give only those, or all when hardly any was.
-
-    Whoever shares the machine disturbs the one side of a ratio and not the other: such a round says nothing.
-    """
-    rounds: list[RoundT] = []
-    while sum(map(_calm, rounds)) < plan.rounds and len(rounds) < plan.most_rounds:
-        rounds.append(once())
-    calm = [part for part in rounds if _calm(part)]
-    kept = calm if len(calm) >= FEWEST_CALM else rounds
-    print(f"{name}: {len(rounds)} rounds, {len(calm)} of them calm; {len(kept)} are shown and count.", flush=True)
-    return kept

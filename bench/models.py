@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from .cases import solved
+
 SEED = 20_260
 OPSET = 17
 IR_VERSION = 8
@@ -83,24 +85,20 @@ def write_model(shape: Shape, folder: Path) -> Path:
     return path
 
 
-def write_cases(model: Path, shape: Shape, folder: Path) -> Path:
-    """Write inputs ``x`` and the outputs ``y`` of onnxruntime's own run, row by row, as NAME.npz; return its path."""
-    from .raw import session
-
-    x = np.random.default_rng(SEED + 1).standard_normal((CASES, shape.columns)).astype(np.float32)
-    run = session(model)
-    y = np.concatenate([run.run(["y"], {"x": row[None]})[0] for row in x])
-    path = folder / f"{shape.name}.npz"
-    np.savez(path, x=x, y=y)
-    return path
+def inputs(shape: tuple[int, ...]) -> Array:
+    """Return a row of such a shape for each case."""
+    return np.random.default_rng(SEED + 1).standard_normal((CASES, *shape)).astype(np.float32)
 
 
 def write_all(models: Path, cases: Path) -> None:
     """Write all three models into ``models`` and their cases into ``cases``; both folders are made."""
+    from .raw import session
+
     models.mkdir(parents=True, exist_ok=True)
     cases.mkdir(parents=True, exist_ok=True)
     for shape in SHAPES.values():
-        write_cases(write_model(shape, models), shape, cases)
+        run = session(write_model(shape, models))
+        solved(run, inputs((shape.columns,))).save(cases / f"{shape.name}.npz")
 
 
 if __name__ == "__main__":

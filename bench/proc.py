@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,25 +13,60 @@ TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 def thread_cpu_s(pid: int) -> dict[int, float]:
     """Return the CPU seconds of each live thread, by thread id, to the nanosecond where the kernel counts them so."""
     times = {}
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        try:
-            times[int(task.name)] = _one_thread_s(task)
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # it ended while we looked
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ended while we looked
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                times[int(task.name)] = _one_thread_s(task)
     return times
+
+
+def children(pid: int) -> list[int]:
+    """Return the ids of the processes that a process has started and that still are there, theirs included."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            parents[int(stat.parent.name)] = int(_stat(stat)[1])
+    found, grown = {pid}, True
+    while grown:
+        more = {child for child, parent in parents.items() if parent in found} - found
+        found, grown = found | more, bool(more)
+    return sorted(found - {pid})
+
+
+def connected(local_port: int, remote_port: int) -> bool:
+    """Return whether a TCP connection over IPv4 is established between these ports, seen from the first."""
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        local, remote, state = line.split()[1:4]
+        if (local[-4:], remote[-4:], state) == (f"{local_port:04X}", f"{remote_port:04X}", "01"):
+            return True
+    return False
+
+
+def state(pid: int) -> str:
+    """Return the state of a process as one letter: R runs, S sleeps, T is stopped, Z is dead."""
+    return _stat(Path(f"/proc/{pid}/stat"))[0]
+
+
+def _stat(path: Path) -> list[str]:
+    return path.read_text().rpartition(")")[2].split()
 
 
 def _one_thread_s(task: Path) -> float:
     try:
         return int((task / "schedstat").read_text().split()[0]) / 1e9
     except FileNotFoundError:
-        fields = (task / "stat").read_text().rpartition(")")[2].split()
+        fields = _stat(task / "stat")
         return (int(fields[11]) + int(fields[12])) * TICK_S
 
 
 def cpu_s(pid: int) -> float:
-    """Return the CPU seconds of a process: user and system, all live threads."""
-    return sum(thread_cpu_s(pid).values())
+    """Return the CPU seconds of a process and its children: user and system, all live threads."""
+    return sum(family_cpu_s(pid).values())
+
+
+def family_cpu_s(pid: int) -> dict[int, float]:
+    """Return the CPU seconds of each live thread of a process and its children, by thread id."""
+    return {tid: cpu for one in (pid, *children(pid)) for tid, cpu in thread_cpu_s(one).items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +115,27 @@ def rss_kib(pid: int) -> int:
     return _status(pid, "VmRSS")
 
 
+def shared_kib(pid: int) -> int:
+    """Return the memory of a process and its children in KiB; what several of them share counts once."""
+    total = 0
+    for one in (pid, *children(pid)):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            lines = Path(f"/proc/{one}/smaps_rollup").read_text().splitlines()
+            total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return total
+
+
 def threads(pid: int) -> int:
     """Return how many threads a process has."""
     return _status(pid, "Threads")
 
 
 def _status(pid: int, field: str) -> int:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        name, _, value = line.partition(":")
-        if name == field:
-            return int(value.split()[0])
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # what is gone has nothing
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name == field:
+                return int(value.split()[0])
     return 0
 
 

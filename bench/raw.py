@@ -26,7 +26,7 @@ BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
 
 def session(path: Path) -> Any:
     """Return a session on the CPU with one thread, set up as a server of one-thread compute slots would."""
-    import onnxruntime
+    from tidegate.models.quiet_onnxruntime import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1

@@ -9,21 +9,23 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import measure, proc, servers
+from . import measure, places, servers
 from .gauges import Scrape, lag_p99_ms
+from .measure import Load
 from .models import BIG
 from .stats import median, ratio, table
+from .turns import disturbance, repeat
 from .verdict import Verdict
 
 if TYPE_CHECKING:
-    from .load import Window
-    from .measure import Plan, Raw, Workspace
+    from .measure import Raw
+    from .turns import Plan
+    from .window import Window
     from .wire import Dialect
+    from .workspace import Workspace
 
 CONNECTIONS, IN_FLIGHT = 8, 32
 BATCH_SIZES = (16, 32, 64, 128)
-ONE_SLOT = ("--compute-slots", "1")
-SLOT_THREAD = "tidegate-slot"
 
 
 @dataclass(slots=True)
@@ -46,26 +48,17 @@ def best_size(rounds: list[Round]) -> int:
     return max(BATCH_SIZES, key=lambda size: median([r.raw.rows[size] for r in rounds]))
 
 
-def give_slot_a_core(server: servers.Server, compute_core: int, loop_core: int) -> None:
-    """Pin the thread that computes to one core and all others of the server to the other."""
-    slots = proc.threads_named(server.pid, SLOT_THREAD)
-    if not slots:
-        raise SystemExit(f"bench: {server.name} has no thread named {SLOT_THREAD}*")
-    proc.pin_threads(server.pid, loop_core, but=dict.fromkeys(slots, compute_core))
-
-
 def run(space: Workspace, plan: Plan, cores: tuple[int, int]) -> list[Verdict]:
     """Measure and print the row."""
     compute_core, loop_core = cores
     with contextlib.ExitStack() as stack:
         naive = stack.enter_context(servers.naive(space.models)) if plan.peers else None
-        gateway = stack.enter_context(servers.gateway(space.only(BIG.name), options=ONE_SLOT))
-        give_slot_a_core(gateway, compute_core, loop_core)
+        gateway = stack.enter_context(places.slot_apart(space.only(BIG.name), cores))
         print(
             f"\n## Big model, {CONNECTIONS} connections x {IN_FLIGHT} in flight, compute slot on core {compute_core},"
             f" loop and load on core {loop_core}\n"
         )
-        rounds = measure.repeat(BIG.name, plan, lambda: _round(space, plan, cores, gateway, naive))
+        rounds = repeat(BIG.name, plan, lambda: _round(space, plan, cores, gateway, naive))
     size = best_size(rounds)
     ratios = [ratio(r.gateway.rate, r.raw.rows[size]) for r in rounds]
     _report(rounds, ratios, size)
@@ -76,9 +69,8 @@ def _round(
     space: Workspace, plan: Plan, cores: tuple[int, int], gateway: servers.Server, naive: servers.Server | None
 ) -> Round:
     def window(server: servers.Server, speak: Dialect) -> Window:
-        return measure.load(
-            server, space, plan, model=BIG.name, core=cores[1], speak=speak, connections=CONNECTIONS, in_flight=IN_FLIGHT
-        )
+        how = Load(model=BIG.name, core=cores[1], speak=speak, connections=CONNECTIONS, in_flight=IN_FLIGHT)
+        return measure.load(server, space, plan, how)
 
     raw = measure.raw(space, plan, model=BIG.name, core=cores[0], batch_sizes=BATCH_SIZES)
     before = Scrape.of(gateway)
@@ -101,7 +93,7 @@ def _report(rounds: list[Round], ratios: list[float], size: int) -> None:
             r.gateway.loop_share * 100,
             r.gateway.load_share * 100,
             r.gateway.p50_us / 1000,
-            measure.noise(r),
+            disturbance(r),
         )
         for i, (r, share) in enumerate(zip(rounds, ratios, strict=True), 1)
     ]

@@ -9,13 +9,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from . import measure, servers
+from .measure import Load
 from .models import SHAPES
 from .stats import median, ratio, table
+from .turns import disturbance, repeat
 from .verdict import Verdict
 
 if TYPE_CHECKING:
-    from .load import Window
-    from .measure import Plan, Raw, Workspace
+    from .measure import Raw
+    from .turns import Plan
+    from .window import Window
+    from .workspace import Workspace
 
 
 @dataclass(slots=True)
@@ -49,11 +53,11 @@ def run(space: Workspace, plan: Plan, cores: tuple[int, int]) -> list[Verdict]:
 
         def once(name: str) -> Round:
             raw = measure.raw(space, plan, model=name, core=server_core, batch_sizes=())
-            one = functools.partial(measure.load, space=space, plan=plan, model=name, core=load_core)
-            bare = one(echo, speak="echo", connections=1, in_flight=1)
-            return Round(raw, bare, one(gateway, connections=1, in_flight=1))
+            lone = Load(model=name, core=load_core, connections=1, in_flight=1)
+            bare = measure.load(echo, space, plan, dataclasses.replace(lone, speak="echo"))
+            return Round(raw, bare, measure.load(gateway, space, plan, lone))
 
-        rounds = {name: measure.repeat(name, plan, functools.partial(once, name)) for name in SHAPES}
+        rounds = {name: repeat(name, plan, functools.partial(once, name)) for name in SHAPES}
     heads = ["model", "raw run", "echo", "gateway", "p99", "CPU us", "ratio", "ratio by round", "steal/other"]
     print("\n" + table(heads, [_line(name, found) for name, found in rounds.items()]))
     return [
@@ -72,5 +76,5 @@ def _line(name: str, rounds: list[Round]) -> tuple[object, ...]:
         median([r.gateway.server_us for r in rounds]),
         median([r.ratio for r in rounds]),
         " ".join(f"{r.ratio:.2f}" for r in rounds),
-        " ".join(measure.noise(r) for r in rounds),
+        " ".join(disturbance(r) for r in rounds),
     )

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING
 
 from . import measure, servers
 from .gauges import Scrape, lag_p99_ms
+from .measure import Load
 from .models import TINY
 from .stats import median, ratio, table
+from .turns import disturbance, repeat
 from .verdict import Verdict
 
 if TYPE_CHECKING:
-    from .load import Window
-    from .measure import Plan, Workspace
+    from .turns import Plan
+    from .window import Window
     from .wire import Dialect
+    from .workspace import Workspace
 
 CONNECTIONS, IN_FLIGHT = 8, 16
 
@@ -46,7 +49,7 @@ def run(space: Workspace, plan: Plan, cores: tuple[int, int]) -> list[Verdict]:
         gateway = stack.enter_context(servers.gateway(space.only(TINY.name), [server_core]))
         where = f"server on core {server_core}, load on core {load_core}"
         print(f"\n## Tiny model, {CONNECTIONS} connections x {IN_FLIGHT} in flight, {where}\n")
-        rounds = measure.repeat(TINY.name, plan, lambda: _round(space, plan, load_core, echo, sansio, naive, gateway))
+        rounds = repeat(TINY.name, plan, lambda: _round(space, plan, load_core, echo, sansio, naive, gateway))
     return _report(rounds)
 
 
@@ -60,9 +63,8 @@ def _round(
     gateway: servers.Server,
 ) -> Round:
     def window(server: servers.Server, speak: Dialect) -> Window:
-        return measure.load(
-            server, space, plan, model=TINY.name, core=core, speak=speak, connections=CONNECTIONS, in_flight=IN_FLIGHT
-        )
+        how = Load(model=TINY.name, core=core, speak=speak, connections=CONNECTIONS, in_flight=IN_FLIGHT)
+        return measure.load(server, space, plan, how)
 
     bare = window(echo, "echo")
     before = Scrape.of(gateway)
@@ -77,7 +79,7 @@ def _report(rounds: list[Round]) -> list[Verdict]:
     cpu = [ratio(r.echo.server_us, r.gateway.server_us) for r in rounds]
     rate = [ratio(r.gateway.rate, r.echo.rate) for r in rounds]
     lines = [
-        (f"round {i}", r.echo.server_us, r.gateway.server_us, c, r.echo.rate, r.gateway.rate, q, measure.noise(r))
+        (f"round {i}", r.echo.server_us, r.gateway.server_us, c, r.echo.rate, r.gateway.rate, q, disturbance(r))
         for i, (r, c, q) in enumerate(zip(rounds, cpu, rate, strict=True), 1)
     ]
     heads = ["", "echo CPU us", "gateway CPU us", "CPU ratio", "echo/s", "gateway/s", "rate ratio", "steal/other"]

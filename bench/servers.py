@@ -42,6 +42,10 @@ class Server:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=timeout) as answer:
             return str(answer.read().decode())
 
+    def signal(self, number: int) -> None:
+        """Send a signal to the process."""
+        self._process.send_signal(number)
+
     def said(self) -> str:
         """Return the end of what the process printed."""
         return self._output.read_text(errors="replace")[-2000:]
@@ -105,6 +109,11 @@ def echo(kind: str, cores: Iterable[int] = ()) -> AbstractContextManager[Server]
 def naive(models: Path, cores: Iterable[int] = ()) -> AbstractContextManager[Server]:
     """Start the naive server on a folder of models."""
     return _started("naive", _bench("naive", str(models)), "/", ROOT, cores)
+
+
+def loading(models: Path, further: Path) -> AbstractContextManager[Server]:
+    """Start a gateway that can load further models while it serves; see ``loading``."""
+    return _started("loading", _bench("loading", str(models), str(further)), "/v1", ROOT, ())
 
 
 @contextlib.contextmanager

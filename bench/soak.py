@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from .driver import CLOSE, frame, handshake
+from .link import CLOSE, frame, handshake
 
 STEP_TIMEOUT_S = 20.0
 NORMAL_CLOSURE = frame(struct.pack("!H", 1000), CLOSE)
