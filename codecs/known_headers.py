@@ -137,7 +137,7 @@ def _split(data: bytes) -> tuple[bytes, int, int] | None:
     else:
         return None
     end = LENGTH_BYTES + int.from_bytes(data[:LENGTH_BYTES], "little")
-    if not at < end <= min(len(data), _HEADER_BYTES):  # whatever it claims, no more than that is ever copied
+    if not at < end <= len(data) or end > _HEADER_BYTES:  # whatever it claims, no more than that is ever copied
         return None
     return data[_MAP_AT : _MAP_AT + 1] + data[at:end], id_, end
 

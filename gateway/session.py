@@ -244,17 +244,18 @@ class Session:
         """Send results (see ``Sink``)."""
         payloads: list[bytes] = []
         texts = 0
+        live, write, most = self._live, self._write, self._most_bytes
         for request, start, stop in answers:
             id_, form = request.tag
-            if self._live.get(id_) is not request:
+            if live.get(id_) is not request:
                 continue
-            del self._live[id_]
+            del live[id_]
             try:
-                payload = self._write(id_, form, request, run, start, stop)
-                if not isinstance(payload, bytes):
+                payload = write(id_, form, request, run, start, stop)
+                if type(payload) is not bytes:
                     self._finish_large(request, run, payload)
                     continue
-                if len(payload) > self._most_bytes or self._link.backlog > 2 * self._most_bytes:
+                if len(payload) > most or self._link.backlog > 2 * most:
                     raise self._too_much(len(payload))
             except Exception as error:
                 self._refuse(id_, form, self._why_not_written(error, run.model.name), run.model.name)

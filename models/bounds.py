@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .client import Client
+    from .queue import RequestQueue
     from .worker import Worker
 
 MIB = 1024 * 1024
@@ -39,49 +40,51 @@ class Bounds:
 
 
 class Held:
-    """What waits or runs in one process, held against its bounds.
+    """What waits or runs in one process, held against its bounds; ``Service`` counts it, as it does for each client.
 
     Attributes:
         requests: how many requests wait or run.
         nbytes: bytes of their tensors.
     """
 
-    __slots__ = ("_client_bytes", "_max_requests", "_model_bytes", "bounds", "nbytes", "requests")
+    __slots__ = (
+        "_client_bytes",
+        "_max_requests",
+        "_model_bytes",
+        "_queue_bytes",
+        "_queue_requests",
+        "nbytes",
+        "requests",
+    )
 
     def __init__(self, bounds: Bounds) -> None:
-        self.bounds = bounds
         self.requests = 0
         self.nbytes = 0
+        self._queue_requests = bounds.queue_requests
+        self._queue_bytes = bounds.queue_bytes
         self._model_bytes = bounds.queue_bytes if bounds.model_bytes is None else bounds.model_bytes
         self._client_bytes = bounds.queue_bytes if bounds.client_bytes is None else bounds.client_bytes
         derived = max(_REQUESTS_AT_LEAST, bounds.queue_bytes // _BYTES_PER_REQUEST)
         self._max_requests = derived if bounds.max_requests is None else bounds.max_requests
 
-    def why_not(self, worker: Worker, client: Client, nbytes: int) -> tuple[str, str] | None:
-        """Return the bound that one more request would exceed, and how in words; None if there is room."""
+    def has_room(self, queue: RequestQueue, client: Client, nbytes: int) -> bool:
+        """Tell whether one more request exceeds no bound."""
+        return (
+            self.nbytes + nbytes <= self._queue_bytes
+            and queue.nbytes + nbytes <= self._model_bytes
+            and client.nbytes + nbytes <= self._client_bytes
+            and (not client.requests or (queue.requests < self._queue_requests and self.requests < self._max_requests))
+        )
+
+    def why_not(self, worker: Worker, client: Client, nbytes: int) -> tuple[str, str]:
+        """Return the bound that one more request, for which there is no room, would exceed, and how in words."""
         queue = worker.queue
-        if queue.requests >= self.bounds.queue_requests and client.requests:
-            return "queue_requests", f"{queue.requests} requests wait for {worker.model.name!r}"
-        if self.nbytes + nbytes > self.bounds.queue_bytes:
-            return "queue_bytes", f"{self.nbytes} of {self.bounds.queue_bytes} bytes of tensors are taken"
+        if self.nbytes + nbytes > self._queue_bytes:
+            return "queue_bytes", f"{self.nbytes} of {self._queue_bytes} bytes of tensors are taken"
         if queue.nbytes + nbytes > self._model_bytes:
             return "model_bytes", f"{queue.nbytes} of {self._model_bytes} bytes wait for {worker.model.name!r}"
         if client.nbytes + nbytes > self._client_bytes:
             return "client_bytes", f"{client.nbytes} of {self._client_bytes} bytes of this client wait or run"
-        if self.requests >= self._max_requests and client.requests:
-            return "max_requests", f"{self.requests} requests wait or run"
-        return None
-
-    def took(self, client: Client, nbytes: int) -> None:
-        """Count a request that was admitted."""
-        self.requests += 1
-        self.nbytes += nbytes
-        client.requests += 1
-        client.nbytes += nbytes
-
-    def left(self, client: Client, nbytes: int) -> None:
-        """Count a request that has its answer."""
-        self.requests -= 1
-        self.nbytes -= nbytes
-        client.requests -= 1
-        client.nbytes -= nbytes
+        if queue.requests >= self._queue_requests:
+            return "queue_requests", f"{queue.requests} requests wait for {worker.model.name!r}"
+        return "max_requests", f"{self.requests} requests wait or run"

@@ -121,23 +121,29 @@ class Lane:
         """Put a request in its place among its client's."""
         client, key = request.client, request.kind.key
         turn = self._turns.get(client)
+        line = turn.lines.get(key) if turn is not None else None
+        if turn is None or line is None:
+            turn, line = self._line_up(client, key)
+        rows = request.rows - request.taken
+        line.push(request)
+        turn.rows += rows
+        self.rows += rows
+
+    def _line_up(self, client: Client, key: Hashable) -> tuple[Turn, Line]:
+        """Open a line for a client."""
+        turn = self._turns.get(client)
         if turn is None:
             self._turns[client] = turn = Turn(client)
         if not turn.lines:
             turn.used_s = max(turn.used_s, self._now_s)
             self.clients += 1
             self._order.add(turn)
-        line = turn.lines.get(key)
-        if line is None:
-            turn.lines[key] = line = Line()
-            ring = self._rings.get(key)
-            if ring is None:
-                self._rings[key] = ring = _Ring()
-            ring.add(turn)
-        rows = request.rows - request.taken
-        line.push(request)
-        turn.rows += rows
-        self.rows += rows
+        turn.lines[key] = line = Line()
+        ring = self._rings.get(key)
+        if ring is None:
+            self._rings[key] = ring = _Ring()
+        ring.add(turn)
+        return turn, line
 
     def next_key(self) -> Hashable:
         """Return the key of the most urgent request of the client whose turn it is; the lane must not be empty."""

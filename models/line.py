@@ -41,7 +41,7 @@ class Line:
     def push(self, request: Request) -> None:
         """Put a request in its place; only the rows that were not taken yet count."""
         requests = self._requests
-        if not requests or request.deadline > (last := requests[-1]).deadline or _PLACE(request) >= _PLACE(last):
+        if not requests or (request.deadline >= requests[-1].deadline and request.arrival >= requests[-1].arrival):
             requests.append(request)
         else:
             insort_right(requests, request, key=_PLACE)

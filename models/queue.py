@@ -55,7 +55,10 @@ class RequestQueue:
     def push(self, request: Request) -> None:
         """Put a request in its place."""
         kind = request.kind
-        (self._lanes.get(kind.priority) or self._lane(kind.priority)).push(request)
+        lane = self._lanes.get(kind.priority)
+        if lane is None:
+            lane = self._lane(kind.priority)
+        lane.push(request)
         rows = request.rows - request.taken
         self._rows_by_key[kind.key] = self._rows_by_key.get(kind.key, 0) + rows
         self.rows += rows

@@ -124,10 +124,9 @@ class Scheduler:
             self.slots.submit(batch)
 
     def _finish_turn(self, now: float) -> None:
+        if self._service.merges:
+            self._merge()
         self._tell()
-        merges, self._service.merges = self._service.merges, []
-        for merge in merges:
-            self.slots.submit(merge)
         for batch in self._service.stop_unwanted():
             self._observe_stop(batch)
         if self._answering or self._service.failed:
@@ -153,7 +152,7 @@ class Scheduler:
     def _done(self, job: Batch | Merge) -> None:
         now = time.monotonic()
         if isinstance(job, Merge):
-            self._deliver(self._service.merged(job))
+            self._merged(job)
         else:
             self._came_back(job, now)
         self._finish_turn(now)
@@ -176,19 +175,22 @@ class Scheduler:
         rest = first + len(pieces)
         if rest < len(batch.pieces):
             self._answering.append((batch, run, rest, row + sum([stop - start for _, start, stop in pieces])))
-        self._deliver(self._service.answers(run, pieces, row))
-
-    def _deliver(self, ready: list[tuple[Request, Run, Answer]]) -> None:
-        """Give each sink the answers that it waits for, those of one run together."""
-        by_sink: dict[tuple[Sink, Run], list[Answer]] = {}
-        for request, run, answer in ready:
-            answers = by_sink.get((request.sink, run))
-            if answers is None:
-                by_sink[request.sink, run] = [answer]
-            else:
-                answers.append(answer)
-        for (sink, run), answers in by_sink.items():
+        for sink, answers in self._service.answers(run, pieces, row).items():
             self._hand_over(sink, run, answers)
+
+    def _merge(self) -> None:
+        """Put answers together: small ones here and now, large ones at a slot."""
+        merges, self._service.merges = self._service.merges, []
+        for merge in merges:
+            if merge.is_small():
+                merge.execute()
+                self._merged(merge)
+            else:
+                self.slots.submit(merge)
+
+    def _merged(self, merge: Merge) -> None:
+        if self._service.merged(merge) and merge.run is not None:
+            self._hand_over(merge.request.sink, merge.run, [(merge.request, 0, merge.request.rows)])
 
     def _hand_over(self, sink: Sink, run: Run, answers: list[Answer]) -> None:
         """Give a sink its answers; one that cannot take them is told so, since nobody may be left without an answer."""

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from tidegate.errors import TidegateError
 
     from .batch import Batch, Run
-    from .request import Kind, Piece
+    from .request import Kind, Piece, Sink
     from .worker import Worker
 
 
@@ -45,7 +45,7 @@ class Service:
     Attributes:
         at_slots: batches that were handed out and did not come back yet.
         failed: requests that ended with an error, for the shell to tell; it takes them out.
-        merges: large answers that a slot has to put together; the shell takes them out, and hands them to ``merged``.
+        merges: answers to be put together out of parts; the shell takes them out, and hands them to ``merged``.
     """
 
     def __init__(
@@ -84,12 +84,16 @@ class Service:
         worker, held = kind.worker, self._held
         if self._closing:
             raise ShuttingDown("the gateway is shutting down")
-        if (refused := held.why_not(worker, client, kind.nbytes)) is not None:
-            raise _no_room(worker, *refused)
+        nbytes = kind.nbytes
+        if not held.has_room(worker.queue, client, nbytes):
+            raise _no_room(worker, *held.why_not(worker, client, nbytes))
         if request.deadline != NEVER or worker.objective_s != NEVER:
             self._check_time(request, worker, now)
             self._deadlines.add(request)
-        held.took(client, kind.nbytes)
+        held.requests += 1
+        held.nbytes += nbytes
+        client.requests += 1
+        client.nbytes += nbytes
         if alone and self._dispatcher.may_go_alone(worker) and (batch := worker.lone_batch(request)) is not None:
             self._dispatcher.start(batch, now)
             self._hand_out(batch)
@@ -172,37 +176,44 @@ class Service:
         for request in final:
             self._fail(request, batch.error or InternalError("the batch ended without a result"))
 
-    def answers(self, run: Run, pieces: Sequence[Piece], first: int) -> list[tuple[Request, Run, Answer]]:
-        """Return what can be answered now that pieces of requests have run, and let those requests leave.
+    def answers(self, run: Run, pieces: Sequence[Piece], first: int) -> dict[Sink, list[Answer]]:
+        """Return what can be answered now that pieces of requests have run, by sink, and let those requests leave.
+
+        What was split is not among it: when all parts are there, it goes to ``merges``.
 
         Args:
             run: what ran.
             pieces: some of its pieces, in order.
             first: the row of the run at which they begin.
         """
-        ready: list[tuple[Request, Run, Answer]] = []
+        ready: dict[Sink, list[Answer]] = {}
         row = first
+        leave = self._leave
         for request, start, stop in pieces:
             begins, row = row, row + stop - start
             if request.status is DONE:
                 continue
-            if row - begins == request.rows:
-                self._leave(request)
-                ready.append((request, run, (request, begins, row)))
+            if row - begins < request.rows:
+                self._gather(request, start, run, begins, row)
+                continue
+            leave(request)
+            answers = ready.get(request.sink)
+            if answers is None:
+                ready[request.sink] = [(request, begins, row)]
             else:
-                ready += self._gather(request, start, run, begins, row)
+                answers.append((request, begins, row))
         return ready
 
-    def merged(self, merge: Merge) -> list[tuple[Request, Run, Answer]]:
-        """Return what can be answered now that the parts of a request were put together, and let it leave."""
-        request, run = merge.request, merge.run
+    def merged(self, merge: Merge) -> bool:
+        """Take note that the parts of a request were put together; tell whether it can be answered now, and has left."""
+        request = merge.request
         self._merging.discard(request)
-        if run is None:
+        if merge.run is None:
             self._fail(request, merge.error or InternalError("the answer was not put together"))
-        if run is None or request.status is DONE:
-            return []
+        if request.status is DONE:
+            return False
         self._leave(request)
-        return [(request, run, (request, 0, request.rows))]
+        return True
 
     def stop_unwanted(self) -> list[Batch]:
         """Stop the runs that nobody waits for any more (rule 4); return them."""
@@ -219,20 +230,14 @@ class Service:
             request.status = RUNNING
         self.at_slots[batch] = None
 
-    def _gather(self, request: Request, at: int, run: Run, start: int, stop: int) -> list[tuple[Request, Run, Answer]]:
+    def _gather(self, request: Request, at: int, run: Run, start: int, stop: int) -> None:
         """Keep one part of a request that was split; when all of it is here, have it put together."""
         if request.parts is None:
             request.parts = {}
         request.parts[at] = (run, start, stop)
-        if sum(b - a for _, a, b in request.parts.values()) < request.rows:
-            return []
-        merge = Merge(request)
-        if not merge.is_small():
+        if sum(b - a for _, a, b in request.parts.values()) == request.rows:
             self._merging.add(request)
-            self.merges.append(merge)
-            return []
-        merge.execute()
-        return self.merged(merge)
+            self.merges.append(Merge(request))
 
     def _fail(self, request: Request, error: TidegateError) -> None:
         if request.status is DONE:
@@ -261,7 +266,11 @@ class Service:
     def _leave(self, request: Request) -> None:
         request.status = DONE
         request.parts = None
-        self._held.left(request.client, request.kind.nbytes)
+        held, client, nbytes = self._held, request.client, request.kind.nbytes
+        held.requests -= 1
+        held.nbytes -= nbytes
+        client.requests -= 1
+        client.nbytes -= nbytes
         if request.deadline != NEVER:
             self._deadlines.discard(request)
 
@@ -271,7 +280,8 @@ class Service:
         """Refuse a request that is expected to be late (rule 1)."""
         limit = min(request.deadline, now + worker.objective_s)
         margin_s = worker.margin.within(limit - now)
-        if self._at_worst(request.kind, worker, now) + margin_s <= limit:
+        request.forecast = self._at_worst(request.kind, worker, now)
+        if request.forecast + margin_s <= limit:
             return
         request.forecast = self._forecast(request, worker, now)
         behind_s = request.forecast + margin_s - limit

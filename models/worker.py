@@ -26,12 +26,12 @@ from .batch import Batch
 from .costs import Costs
 from .forecast import Margin
 from .planner import Sizes, cut, fair_rows, split_failed, still_wanted, trim
-from .queue import RequestQueue
+from .queue import RequestQueue, rows_of
 from .request import NEVER
 from .triage import triage
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Sequence
 
     from .model import Model
     from .request import Piece, Request
@@ -193,17 +193,24 @@ class Worker:
         return rows if now > self._light_until else costs.size_within(self._patience_s, rows, key)
 
     def _in_time(self, pieces: list[Piece], key: Hashable, now: float) -> list[Piece]:
-        """Return what of a batch runs now; the rest waits again or is given up (rule 2)."""
+        """Return what of a batch runs now; the rest waits again or is given up, and others take its place (rule 2)."""
+        queue, rows, row_s = self.queue, rows_of(pieces), self.costs.row_s(key)
         cost, within = partial(self.costs.estimate_s, key=key), partial(self.costs.size_within, key=key)
-        runs, waits, late = triage(pieces, now, cost, within, crowded=self.queue.rows_with(key) > 0)
-        row_s = self.costs.row_s(key)
-        for piece in reversed(waits):
-            self.queue.put_back(piece, row_s)
+        late: Sequence[Piece] = pieces
+        while pieces and late:
+            pieces, waits, late = triage(pieces, now, cost, within, crowded=queue.rows_with(key) > 0)
+            for piece in reversed(waits):
+                queue.put_back(piece, row_s)
+            self._give_up(late)
+            if late and not waits and queue.rows_with(key):
+                pieces += queue.take(key, rows - rows_of(pieces), row_s=row_s, may_split=not self._sizes.gapless)
+        return pieces
+
+    def _give_up(self, late: Sequence[Piece]) -> None:
         for request, _, stop in late:
             if stop < request.rows:
                 self.queue.remove(request)  # the rest of it is not taken any more
         self.late += late
-        return runs
 
     def waiting(self) -> list[Request]:
         """Return every request that is not at a slot."""

@@ -285,6 +285,11 @@ class Simulation:
         self._expire()
         self._dispatch()
         if batch.run is not None:
-            for request, _, _ in self.service.answers(batch.run, batch.pieces, 0):
+            ready = self.service.answers(batch.run, batch.pieces, 0)
+            merges, self.service.merges = self.service.merges, []
+            for merge in merges:
+                merge.run = batch.run  # in place of putting it together
+            whole = [merge.request for merge in merges if self.service.merged(merge)]
+            for request in (*[request for answers in ready.values() for request, _, _ in answers], *whole):
                 self._ended(request, "in time" if self.now <= request.deadline else "late")
         self._finish()

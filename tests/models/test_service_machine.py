@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fakes import model
 from hypothesis import settings
@@ -18,9 +18,6 @@ from tidegate.models.client import Client
 from tidegate.models.request import DONE, NEVER, Kind, Request
 from tidegate.models.service import Service
 from tidegate.models.worker import Worker
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 SLOTS = 2
 BOUNDS = Bounds(queue_requests=8, queue_bytes=1000, client_bytes=500, max_requests=12)
@@ -144,15 +141,22 @@ class Account(RuleBasedStateMachine):
         self.service.came_back(batch, self.now)
         self.tell()
         if batch.run is not None:
-            self.answered(batch.pieces, self.service.answers(batch.run, batch.pieces, 0))
+            self.answered(batch)
 
-    def answered(self, pieces: Sequence[Any], answers: Sequence[Any]) -> None:
-        members = [request for request, _, _ in pieces]
-        for request, run, (_, start, stop) in answers:
+    def answered(self, batch: Batch) -> None:
+        members = [request for request, _, _ in batch.pieces]
+        assert batch.run is not None
+        ready = self.service.answers(batch.run, batch.pieces, 0)
+        for request, start, stop in [answer for answers in ready.values() for answer in answers]:
             assert request in members
             assert stop - start == request.rows
-            assert run.compute_s > 0
             self.end(request)
+        merges, self.service.merges = self.service.merges, []
+        for merge in merges:
+            merge.run = batch.run  # in place of putting it together
+            assert merge.request in members
+            assert self.service.merged(merge)
+            self.end(merge.request)
         assert not [request for request in members if request in self.live and not self.misses_something(request)]
 
     def misses_something(self, request: Request) -> bool:
@@ -229,7 +233,7 @@ class Account(RuleBasedStateMachine):
             batch.run = Run(batch.worker.model, batch.rows, (), self.now, 0.001)
             self.service.came_back(batch, self.now)
             self.tell()
-            self.answered(batch.pieces, self.service.answers(batch.run, batch.pieces, 0))
+            self.answered(batch)
         assert self.live == []
         assert len(self.service._deadlines) == 0
         assert self.service._dispatcher.used == 0
