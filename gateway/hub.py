@@ -77,6 +77,7 @@ class Hub:
         self._chores = Turns(self._loop)
         self._tick: asyncio.TimerHandle | None = None
         self._due = 0.0
+        self._late = False
 
     # Connections come and go.
 
@@ -169,7 +170,8 @@ class Hub:
 
     def _look_after(self, spoke: int) -> None:
         now = time.monotonic()
-        if now - self._due > _LATE_S or self.encoder.busy:
+        late, self._late = self._late, now - self._due > _LATE_S
+        if (late and self._late) or self.encoder.busy:  # once may be the machine's doing
             self.switch_interval.busy(now)
         self.switch_interval.check(now)
         self._give_back.check(now)

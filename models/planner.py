@@ -37,14 +37,13 @@ class Sizes:
         return self._sizes[bisect_right(self._sizes, rows) - 1]
 
 
-def fair_rows(waiting: Sequence[tuple[Client, int]]) -> int | None:
-    """Return how many rows a batch has in which no client has more than twice what any light one has waiting.
+def light_rows(waiting: Sequence[tuple[Client, int]]) -> int:
+    """Return how many rows light clients have waiting: those beside whom another has sixteen times as many bytes.
 
-    A client is light if another one has sixteen times as many bytes waiting or running; None if nobody is.
+    What runs counts as well as what waits, so that a flood is one even when little of it waits at the moment.
     """
     heavy = max([client.nbytes for client, _ in waiting]) / _HEAVIER
-    light = [rows for client, rows in waiting if client.nbytes <= heavy]
-    return sum([min(rows, 2 * max(light)) for _, rows in waiting]) if light else None
+    return sum([rows for client, rows in waiting if client.nbytes <= heavy])
 
 
 def trim(pieces: list[Piece], sizes: Sizes) -> list[Piece]:

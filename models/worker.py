@@ -7,8 +7,8 @@ Rules for the size of a batch, each with a test:
 1. Greedy: all that waits with one key, up to the size beyond which rows per second do not rise.
 2. A batch whose members could miss their time limits because of its size is cut short (see ``triage``).
 3. With a latency objective a batch takes at most half of it: a request may wait for one batch and run in the next.
-4. A client with much more waiting than others does not make them wait for it: while a light one has asked in the last
-   second, a batch is no longer than one with a fair share for everyone (see ``fair_rows``). Batches of less than a
+4. A client with much more waiting than others does not make them wait for it: while a light one (see ``light_rows``) has
+   asked in the last second, a batch is no longer than one of the light clients' rows alone. Batches of less than a
    millisecond are in nobody's way, and none is cut so short that rows per second fall below half of the best.
 """
 
@@ -25,7 +25,7 @@ from .backend import WorkerDied
 from .batch import Batch
 from .costs import Costs
 from .forecast import Margin
-from .planner import Sizes, cut, fair_rows, split_failed, still_wanted, trim
+from .planner import Sizes, cut, light_rows, split_failed, still_wanted, trim
 from .queue import RequestQueue, rows_of
 from .request import NEVER
 from .triage import triage
@@ -186,9 +186,8 @@ class Worker:
         costs = self.costs
         if rows == 1 or costs.estimate_s(rows, key) <= _SHORT_S or self.queue.clients() >= rows:
             return rows
-        fair = fair_rows(self.queue.waiting(key))
-        if fair is not None:
-            self._patience_s = max(costs.estimate_s(min(fair, rows), key), costs.half_rate_s(key), _SHORT_S)
+        if light := light_rows(self.queue.waiting(key)):
+            self._patience_s = max(costs.estimate_s(min(light, rows), key), costs.half_rate_s(key), _SHORT_S)
             self._light_until = now + _REMEMBERED_S
         return rows if now > self._light_until else costs.size_within(self._patience_s, rows, key)
 

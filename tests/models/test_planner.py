@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidegate.models.client import Client
-from tidegate.models.planner import Sizes, cut, fair_rows, split_failed, trim
+from tidegate.models.planner import Sizes, cut, light_rows, split_failed, trim
 from tidegate.models.queue import rows_of
 
 usable_sizes = st.sets(st.integers(2, 16)).map(lambda sizes: tuple(sorted({1, *sizes})))
@@ -37,21 +37,21 @@ def holding(nbytes: int) -> Client:
     return client
 
 
-def test_equal_clients_are_left_alone() -> None:
+def test_nobody_is_light_among_equals() -> None:
     """Nobody is light where nobody has sixteen times as much as another."""
-    assert fair_rows([(holding(160), 16), (holding(20), 2), (holding(110), 11)]) is None
-    assert fair_rows([(holding(10_000), 1000)]) is None
+    assert light_rows([(holding(160), 16), (holding(20), 2), (holding(110), 11)]) == 0
+    assert light_rows([(holding(10_000), 1000)]) == 0
 
 
-def test_a_flood_gets_twice_the_share_of_a_light_client() -> None:
-    """Beside light clients, one that has sixteen times as much gets twice what a light one has waiting."""
-    assert fair_rows([(holding(10), 1), (holding(10), 1), (holding(2560), 200)]) == 4
-    assert fair_rows([(holding(10), 1), (holding(2560), 1)]) == 2
+def test_who_has_a_sixteenth_of_another_is_light() -> None:
+    """Beside one that has sixteen times as much, all that the others have waiting is light."""
+    assert light_rows([(holding(10), 1), (holding(160), 16), (holding(2560), 200)]) == 17
+    assert light_rows([(holding(161), 16), (holding(2560), 200)]) == 0
 
 
 def test_what_runs_counts_too() -> None:
     """A flood whose requests mostly run already is none the less a flood."""
-    assert fair_rows([(holding(10), 1), (holding(2560), 3)]) == 3
+    assert light_rows([(holding(10), 1), (holding(2560), 3)]) == 1
 
 
 @given(usable_sizes, st.lists(st.integers(1, 9), min_size=1, max_size=12), st.data())
