@@ -17,6 +17,7 @@ from tidegate.models.client import Client
 from tidegate.models.request import NEVER, Request
 
 from .large_messages import JOINED_BYTES, Decoded, decode
+from .large_result import LargeResult
 from .metrics import OTHER
 from .own_messages import error_message, greeting
 
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from tidegate.results import Array
 
     from .hub import Hub
-    from .large_result import LargeResult
     from .link import Link
 
     Written = tuple[list[bytes | memoryview], int]
@@ -252,7 +252,7 @@ class Session:
             del live[id_]
             try:
                 payload = write(id_, form, request, run, start, stop)
-                if type(payload) is not bytes:
+                if isinstance(payload, LargeResult):
                     self._finish_large(request, run, payload)
                     continue
                 if len(payload) > most or self._link.backlog > 2 * most:

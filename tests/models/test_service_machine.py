@@ -89,19 +89,21 @@ class Account(RuleBasedStateMachine):
         kind = Kind(self.workers[who[0]], key, rows, nbytes=10 * rows, priority=priority)
         tag = len(self.live) + len(self.ended)
         request = Request(kind, tag, (), None, self.clients[who[1]], self.now, self.now + limit_s)  # type: ignore[arg-type]
+        refused: Overloaded | ShuttingDown | None = None
+        batch = None
         try:
             batch = self.service.arrive(request, alone=alone)
-        except Overloaded as error:
-            assert error.retry_after_ms
-            assert error.bound
-        except ShuttingDown:
-            assert self.closed
-        else:
-            assert not self.closed
+        except (Overloaded, ShuttingDown) as error:
+            refused = error
+        assert isinstance(refused, ShuttingDown) == self.closed
+        if isinstance(refused, Overloaded):
+            assert refused.retry_after_ms
+            assert refused.bound
+        elif refused is None:
             self.live.append(request)
-            if batch is not None:
-                assert not self.out
-                self.handed_out(batch)
+        if batch is not None:
+            assert not self.out
+            self.handed_out(batch)
 
     @rule(seconds=st.sampled_from([0.0005, 0.003, 0.01, 0.1]))
     def time_passes(self, seconds: float) -> None:
