@@ -63,10 +63,15 @@ class Source:
 
 
 class Poisson(Source):
-    """Open loop: so many requests a second, whatever comes of them."""
+    """Open loop: so many requests a second, whatever comes of them.
+
+    Attributes:
+        pauses: whether it sends nothing for the moment.
+    """
 
     def __init__(self, worker: Worker, rate: float, *, seed: int = 1, clients: int = 1, **options: Any) -> None:
         super().__init__(worker, **options)
+        self.pauses = False
         self._rate = rate
         self._random = Random(seed)
         self._clients = [Client() for _ in range(clients)]
@@ -76,7 +81,8 @@ class Poisson(Source):
 
     def _arrives(self, simulation: Simulation) -> None:
         client = self._clients[0] if len(self._clients) == 1 else self._random.choice(self._clients)
-        simulation.ask(self, self.kind, client, self.limit_s)
+        if not self.pauses:
+            simulation.ask(self, self.kind, client, self.limit_s)
         if not simulation.closing:
             simulation.at(simulation.now + self._random.expovariate(self._rate), self._arrives)
 
