@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from .request import Kind, Piece, Sink
     from .worker import Worker
 
+_AIM = 0.9  # of a latency objective: admitting up to the objective itself, one in a hundred would just miss it
+
 
 class Service:
     """Decides about requests and batches.
@@ -278,7 +280,7 @@ class Service:
 
     def _check_time(self, request: Request, worker: Worker, now: float) -> None:
         """Refuse a request that is expected to be late (rule 1)."""
-        limit = min(request.deadline, now + worker.objective_s)
+        limit = min(request.deadline, now + _AIM * worker.objective_s)
         margin_s = worker.margin.within(limit - now)
         request.forecast = self._at_worst(request.kind, worker, now)
         if request.forecast + margin_s <= limit:

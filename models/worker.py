@@ -6,7 +6,8 @@ Rules for the size of a batch, each with a test:
 
 1. Greedy: all that waits with one key, up to the size beyond which rows per second do not rise.
 2. A batch whose members could miss their time limits because of its size is cut short (see ``triage``).
-3. With a latency objective a batch takes at most half of it: a request may wait for one batch and run in the next.
+3. With a latency objective a batch takes at most a third of it: a request may wait for one batch and run in the next, and
+   the rest is for what cannot be foreseen.
 4. A client with much more waiting than others does not make them wait for it: while a light one (see ``light_rows``) has
    asked in the last second, a batch is no longer than one of the light clients' rows alone. Batches of less than a
    millisecond are in nobody's way, and none is cut so short that rows per second fall below half of the best.
@@ -129,7 +130,7 @@ class Worker:
     def cap(self, key: Hashable = None) -> int:
         """Return the largest batch that is worth it (rules 1 and 3)."""
         cap = self.costs.cap()
-        return cap if self.objective_s == NEVER else self.costs.size_within(self.objective_s / 2, cap, key)
+        return cap if self.objective_s == NEVER else self.costs.size_within(self.objective_s / 3, cap, key)
 
     def is_full(self) -> bool:
         """Tell whether a batch that is taken now would gain nothing by waiting."""
