@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .request import Piece, Request
     from .worker import Worker
 
+_SHORT_S = 0.005
 _PREPARED_BYTES = 1 << 20  # 0.1 ms of copying
 
 _log = logging.getLogger("tidegate.models")
@@ -85,6 +86,11 @@ class Batch:
         self.control = RunControl()
         self.run: Run | None = None
         self.error: TidegateError | None = None
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it is expected to be over soon."""
+        return self.estimate_s <= _SHORT_S
 
     def prepare(self) -> None:
         """Put the inputs together now, on the event loop, if they are small.

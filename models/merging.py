@@ -49,6 +49,11 @@ class Merge:
         outputs = range(len(self._parts[0][0].outputs))
         return sum([run.rows(index, *rows).nbytes for run, *rows in self._parts for index in outputs]) <= _AT_ONCE_BYTES
 
+    @property
+    def is_short(self) -> bool:
+        """It always is."""
+        return True
+
     def execute(self) -> None:
         """Put the parts together, in order, on the calling thread; never raises."""
         try:

@@ -64,7 +64,7 @@ class Service:
         self._closing = False
         self._dropped = False
         self._seen: tuple[float, int, Kind | None] = (0.0, -1, None)
-        self._ahead = (0.0, 1, 0.0)  # for what was seen last: when a slot is free, and the size and seconds of a full batch
+        self._ahead = (0.0, 1, 0.0, 1.0)  # for what was seen last: when a slot is free, a full batch's size and seconds, share
 
     # Requests come and go.
 
@@ -285,31 +285,34 @@ class Service:
         request.forecast = self._at_worst(request.kind, worker, now)
         if request.forecast + margin_s <= limit:
             return
-        request.forecast = self._forecast(request, worker, now)
+        request.forecast = self._forecast(request, worker)
         behind_s = request.forecast + margin_s - limit
         if behind_s <= 0 or (not worker.has_work() and not worker.running and self._dispatcher.has_slot(worker, now)):
             return
         key = request.kind.key
         wait_s = behind_s + margin_s + worker.costs.estimate_s(worker.cap(key), key)
-        what = "its time limit" if limit == request.deadline else "the model's latency objective"
-        told = f"the answer is expected after {_ms(request.forecast - now)} ms, {what} is {_ms(limit - now)} ms"
-        bound = "deadline" if limit == request.deadline else "objective"
-        raise Overloaded(f"{told}; not executed", retry_after_ms=_ms_up(wait_s), bound=bound)
+        if limit == request.deadline:
+            bound, wanted = "deadline", f"its time limit is {_ms(limit - now)} ms"
+        else:
+            bound, wanted = "objective", f"the model's latency objective is {_ms(worker.objective_s)} ms"
+        told = f"the answer is expected after {_ms(request.forecast - now)} ms, {wanted}; not executed"
+        raise Overloaded(told, retry_after_ms=_ms_up(wait_s), bound=bound)
 
     def _at_worst(self, kind: Kind, worker: Worker, now: float) -> float:
         """Return a time by which the answer is expected, whatever the order of service; quick, and often good enough."""
         seen = (now, self._dispatcher.version, kind)
         if seen != self._seen:
             cap = worker.cap(kind.key)
-            batch_s = worker.costs.estimate_s(cap, kind.key) / min(self._dispatcher.share(worker, now), 1.0)
-            self._seen, self._ahead = seen, (self._dispatcher.free_at(worker, now), cap, batch_s)
-        free_at, cap, batch_s = self._ahead
+            share = self._dispatcher.share(worker, now)
+            batch_s = worker.costs.estimate_s(cap, kind.key) / min(share, 1.0)
+            self._seen, self._ahead = seen, (self._dispatcher.free_at(worker, now), cap, batch_s, share)
+        free_at, cap, batch_s, _ = self._ahead
         return free_at + ((worker.queue.rows + kind.rows) // cap + 2) * batch_s
 
-    def _forecast(self, request: Request, worker: Worker, now: float) -> float:
+    def _forecast(self, request: Request, worker: Worker) -> float:
         """Return when the answer is expected, by what is before it and the batch that it would join."""
         queue, kind = worker.queue, request.kind
-        free_at = self._dispatcher.free_at(worker, now)
+        free_at, cap, _, share = self._ahead
         if not queue.rows and not worker.running:
             # Nothing of the model is under way: believe the better of two estimates, so that one which was spoilt by a
             # slow moment is put right.
@@ -317,11 +320,11 @@ class Service:
         return free_at + expected_s(
             worker.costs,
             kind.key,
-            cap=worker.cap(kind.key),
+            cap=cap,
             before=queue.rows_before(request.client, kind.rows, kind.priority),
             waiting=queue.rows,
             rows=kind.rows,
-            share=self._dispatcher.share(worker, now),
+            share=share,
         )
 
 

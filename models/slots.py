@@ -15,6 +15,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
+from . import time_slice
+
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Callable
@@ -29,6 +31,10 @@ def available_cores() -> int:
 
 class Job(Protocol):
     """Something to compute."""
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it is expected to be over soon, so that it should not have to wait for a core."""
 
     def execute(self) -> None:
         """Compute on the calling thread; never raises."""
@@ -70,7 +76,10 @@ class ComputeSlots(Generic[JobT]):
 
     def _work(self, index: int) -> None:
         _name_thread(threading.current_thread().name)
+        short = False
         while (job := self._jobs.get()) is not None:
+            if job.is_short is not short:
+                time_slice.ask(short=(short := not short))
             self._since[index] = started = time.monotonic()
             job.execute()
             self._since[index] = None

@@ -198,12 +198,15 @@ class Worker:
         cost, within = partial(self.costs.estimate_s, key=key), partial(self.costs.size_within, key=key)
         late: Sequence[Piece] = pieces
         while pieces and late:
-            pieces, waits, late = triage(pieces, now, cost, within, crowded=queue.rows_with(key) > 0)
+            crowded = queue.rows_with(key) > 0
+            pieces, waits, late = triage(pieces, now, cost, within, crowded=crowded)
+            self._give_up(late)
+            if crowded and late:
+                waits, pieces = [*pieces, *waits], []
             for piece in reversed(waits):
                 queue.put_back(piece, row_s)
-            self._give_up(late)
-            if late and not waits and queue.rows_with(key):
-                pieces += queue.take(key, rows - rows_of(pieces), row_s=row_s, may_split=not self._sizes.gapless)
+            if crowded and late:
+                pieces = queue.take(key, rows, row_s=row_s, may_split=not self._sizes.gapless)
         return pieces
 
     def _give_up(self, late: Sequence[Piece]) -> None:
