@@ -2,7 +2,8 @@
 
 Pure; knows nothing of queues or models. A cost is the product of two things that are learned. Seconds per row by size:
 sizes are gathered in buckets that are powers of two (a batch of 33 to 64 rows counts for 64), since single sizes are seen
-too rarely to be told from noise; each bucket keeps a slow exponentially weighted mean. And a factor by batch key: keys
+too rarely to be told from noise; each bucket keeps a slow exponentially weighted mean, and between the full sizes of two
+buckets cost is taken to rise on a straight line. And a factor by batch key: keys
 differ in shape, and a row of 500 tokens costs more than one of 5; it follows quickly, so that it also tells what the
 machine is able to do at the moment.
 
@@ -58,15 +59,15 @@ class Costs:
 
     def observe(self, size: int, seconds: float, key: Hashable = None) -> None:
         """Learn from a run of ``size`` rows with one key that took ``seconds``."""
-        per_row = (seconds + _HANDING_OVER_S) / size
+        seconds += _HANDING_OVER_S
         bucket, factor = _bucket(size), self._factors.get(key, 1.0)
         known = self._per_row.get(bucket)
         if known is None:
-            self._per_row[bucket] = per_row / factor
+            self._per_row[bucket] = seconds / size / factor
         else:
-            per_row = min(per_row, _OUTLIER * known * factor)
-            self._learn_key(key, factor + _KEY_WEIGHT * (per_row / known - factor))
-            self._per_row[bucket] = known + _WEIGHT * (per_row / factor - known)
+            off = min(seconds / self.estimate_s(size, key), _OUTLIER) - 1.0
+            self._learn_key(key, factor * (1.0 + _KEY_WEIGHT * off))
+            self._per_row[bucket] = known * (1.0 + _WEIGHT * off)
         if size >= self._cap:
             self._full += 1
         self._observed += 1
@@ -75,7 +76,7 @@ class Costs:
 
     def estimate_s(self, rows: int, key: Hashable = None) -> float:
         """Return the seconds that a run of so many rows is expected to take; 0 when nothing is known."""
-        return self._known(rows) * rows * self._factors.get(key, 1.0)
+        return self._run_s(rows) * self._factors.get(key, 1.0)
 
     def row_s(self, key: Hashable) -> float:
         """Return what a row with this key costs at best, in seconds; a guess when nothing is known."""
@@ -87,20 +88,29 @@ class Costs:
 
     def size_within(self, seconds: float, rows: int, key: Hashable = None) -> int:
         """Return the largest number of rows, at most ``rows`` and at least 1, that is expected to run so quickly."""
-        while rows > 1 and self.estimate_s(rows, key) > seconds:
-            # Cost rises with size, inside a bucket in proportion: the next guess is exact there.
-            fits = int(seconds / (self._known(rows) * self._factors.get(key, 1.0)))
-            rows = max(1, min(rows - 1, max(fits, 1 << (_bucket(rows) - 1))))
-        return rows
+        if rows == 1 or self.estimate_s(rows, key) <= seconds:
+            return rows
+        least = 1
+        while rows - least > 1:  # cost rises with size
+            middle = (least + rows) // 2
+            least, rows = (middle, rows) if self.estimate_s(middle, key) <= seconds else (least, middle)
+        return least
 
-    def half_rate_s(self, key: Hashable = None) -> float:
-        """Return the seconds of the shortest batch that makes half of the best rate in rows per second."""
-        enough = 2 * min(self._per_row.values(), default=0.0)
-        sizes = [self._largest[bucket] for bucket, per_row in self._per_row.items() if per_row <= enough]
-        return min([self.estimate_s(size, key) for size in sizes], default=0.0)
+    def worthwhile_s(self, share: float, key: Hashable = None) -> float:
+        """Return the seconds of the shortest batch that makes a share of the best rate in rows per second."""
+        enough = share * self.best_rate()
+        rows, least = self._cap, 0
+        while rows - least > 1:  # the rate rises with size, up to the cap
+            middle = (least + rows) // 2
+            least, rows = (least, middle) if middle >= enough * self._run_s(middle) else (middle, rows)
+        return self.estimate_s(rows, key)
 
     def cap(self) -> int:
         """Return the largest batch that is worth it now."""
+        return self._cap
+
+    def explore(self) -> int:
+        """Return the most rows for the next batch: the cap, and after many full batches once the next larger size."""
         if self._full >= _EXPLORE_EVERY:
             self._full = 0
             return next((size for size in reversed(self._sizes) if size <= 2 * self._cap), 1)
@@ -110,10 +120,18 @@ class Costs:
         """Return the rows per second of the best bucket; 0 when nothing is known."""
         return 1.0 / min(self._per_row.values()) if self._per_row else 0.0
 
-    def _known(self, rows: int) -> float:
+    def _run_s(self, rows: int) -> float:
+        """Return the seconds of a run: between the full sizes of two buckets on a straight line."""
         bucket = _bucket(rows)
-        known_s = self._per_row.get(bucket)
-        return _nearest(self._per_row, bucket) if known_s is None else known_s
+        per_row_s = self._per_row.get(bucket)
+        if per_row_s is None:
+            return _nearest(self._per_row, bucket) * rows
+        full, below = 1 << bucket, self._per_row.get(bucket - 1)
+        if rows == full or below is None:
+            return per_row_s * rows
+        half = full >> 1
+        high_s, low_s = per_row_s * full, below * half
+        return low_s + max(0.0, high_s - low_s) * (rows - half) / half
 
     def _learn_key(self, key: Hashable, factor: float) -> None:
         if len(self._factors) >= _KEYS and key not in self._factors:

@@ -19,14 +19,16 @@ _WINDOW = 2048  # samples; of runs that were full, 256
 _EACH_RUN = 8  # samples of each run, evenly spread over its members
 _LATE_SHARE = 0.005  # of answers that may come later than forecast and margin
 _CENSORED = 1.25  # by so much what ended at its limit would have been later
+_FALL = 1 / 256  # of the margin, with each run, at most: else it would fall at once when the window forgets, and swing
 _MOST = 0.5  # of the time that a request has: beyond, a margin would cost more answers than it saves
 
 
 class Margin:
     """The delay beyond the forecast that all but a small share of answers stay within.
 
-    An order statistic of a sliding window. Requests that ended without an answer are samples as well, else the window
-    would only show those that the margin saved (they are censored: it is not known how late their answers would have been).
+    An order statistic of a sliding window, which falls slowly. Requests that ended without an answer are samples as well,
+    else the window would only show those that the margin saved (they are censored: it is not known how late their answers
+    would have been).
 
     Bounds: the window; between two runs as many samples more as fit into it.
 
@@ -58,7 +60,7 @@ class Margin:
             self._add(sample_s)
         self._missed.clear()
         if self._ordered:
-            self.seconds = max(0.0, self._ordered[-1 - int(_LATE_SHARE * len(self._ordered))])
+            self.seconds = max((1.0 - _FALL) * self.seconds, self._ordered[-1 - int(_LATE_SHARE * len(self._ordered))])
 
     def _add(self, sample_s: float) -> None:
         self._recent.append(sample_s)

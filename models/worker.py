@@ -10,7 +10,7 @@ Rules for the size of a batch, each with a test:
    the rest is for what cannot be foreseen.
 4. A client with much more waiting than others does not make them wait for it: while a light one (see ``light_rows``) has
    asked in the last second, a batch is no longer than one of the light clients' rows alone. Batches of less than a
-   millisecond are in nobody's way, and none is cut so short that rows per second fall below half of the best.
+   millisecond are in nobody's way, and none is cut so short that rows per second fall below two fifths of the best.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 _USUAL_WEIGHT = 0.1  # of a new run
 _SHORT_S = 0.001
+_WORTHWHILE = 0.4  # of the best rate
 _REMEMBERED_S = 1.0  # that a light client has asked
 
 
@@ -127,9 +128,9 @@ class Worker:
         limit = min([request.deadline for request in firsts]) - 2 * self.costs.estimate_s(self.cap(key), key)
         return min(limit - self.margin.seconds, min([request.arrival for request in firsts]) + self._delay_s)
 
-    def cap(self, key: Hashable = None) -> int:
-        """Return the largest batch that is worth it (rules 1 and 3)."""
-        cap = self.costs.cap()
+    def cap(self, key: Hashable = None, *, explore: bool = False) -> int:
+        """Return the largest batch that is worth it (rules 1 and 3), or that should be tried now."""
+        cap = self.costs.explore() if explore else self.costs.cap()
         return cap if self.objective_s == NEVER else self.costs.size_within(self.objective_s / 3, cap, key)
 
     def is_full(self) -> bool:
@@ -174,7 +175,7 @@ class Worker:
         key = queue.next_key()
         limited = queue.limited > 0
         row_s = costs.row_s(key)
-        rows = self._sizes.floor(self._fair(key, min(queue.rows_with(key), self.cap(key)), now))
+        rows = self._sizes.floor(self._fair(key, min(queue.rows_with(key), self.cap(key, explore=True)), now))
         pieces = queue.take(key, rows, row_s=row_s, may_split=not self._sizes.gapless)
         if limited and now + costs.estimate_s(rows, key) > min([request.deadline for request, _, _ in pieces]):
             pieces = self._in_time(pieces, key, now)
@@ -188,7 +189,7 @@ class Worker:
         if rows == 1 or costs.estimate_s(rows, key) <= _SHORT_S or self.queue.clients() >= rows:
             return rows
         if light := light_rows(self.queue.waiting(key)):
-            self._patience_s = max(costs.estimate_s(min(light, rows), key), costs.half_rate_s(key), _SHORT_S)
+            self._patience_s = max(costs.estimate_s(min(light, rows), key), costs.worthwhile_s(_WORTHWHILE, key), _SHORT_S)
             self._light_until = now + _REMEMBERED_S
         return rows if now > self._light_until else costs.size_within(self._patience_s, rows, key)
 

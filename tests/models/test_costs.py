@@ -46,7 +46,7 @@ def test_a_size_that_noise_spoilt_is_tried_again() -> None:
     for _ in range(60):
         costs.observe(32, 32 * 2.0)
     for _ in range(40 * 128):
-        size = costs.cap()
+        size = costs.explore()
         costs.observe(size, 1.0 + 0.1 * size)
     assert costs.cap() == 32
 

@@ -65,9 +65,9 @@ def test_large_requests_do_not_buy_a_larger_share(shape: Shape) -> None:
     assert ratio(shape, floods=1, rows=8) <= 2.0
 
 
-@pytest.mark.parametrize(("shape", "share"), [(LINEAR, 0.95), (CAPPED, 0.9), (OVERHEAD, 0.5), (BETWEEN, 0.5)])
+@pytest.mark.parametrize(("shape", "share"), [(LINEAR, 0.95), (CAPPED, 0.9), (OVERHEAD, 0.4), (BETWEEN, 0.4)])
 def test_the_price_of_fairness_is_bounded(shape: Shape, share: float) -> None:
-    """Small batches cost nothing where batching pays little, and never more than half of what a flood alone gets."""
+    """Small batches cost nothing where batching pays little, and leave two fifths of what a flood alone gets in any case."""
     beside = run(shape, light=LIGHT, floods=1)[1]
     assert beside >= share * run(shape, light=0, floods=1)[1]
 

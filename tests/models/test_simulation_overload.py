@@ -26,7 +26,7 @@ def peak(shape: Shape, slots: int, **truth: Any) -> float:
     machine = Machine(fixed_s, row_s, **truth)
     worker = machine.worker(largest=largest)
     clients = [Closed(worker, max(1, largest * slots // 2)) for _ in range(8)]
-    span_s = 100 * machine.plain_s(largest)
+    span_s = max(3.0, 100 * machine.plain_s(largest))
     Simulation({worker: machine}, *clients, slots=slots).run(1.2 * span_s, 0.2 * span_s).assert_clean()
     return sum(client.outcomes["in time"] for client in clients) / span_s
 
@@ -37,7 +37,7 @@ def overload(shape: Shape, slots: int, *, times: float = 2.0, clients: int = 64,
     fits = peak(shape, slots, **truth)
     machine = Machine(fixed_s, row_s, seed=3, **truth)
     worker = machine.worker(largest=largest)
-    span_s = min(30.0, max(6.0, 20_000 / fits))
+    span_s = min(20.0, max(3.0, 10_000 / fits))
     load = Poisson(worker, times * fits, clients=clients, limit_s=LIMIT_S)
     Simulation({worker: machine}, load, slots=slots).run(1.0 + span_s, 1.0).assert_clean()
     in_time = load.outcomes["in time"]
