@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from .batch import Batch
     from .worker import Worker
 
-_AHEAD_LIMIT_S = 0.001
+_AHEAD_LIMIT_S = 0.010
+_AHEAD_OF_LIGHT_S = 0.001  # while a light client may come, who would have to wait for it
 _LONG_S = 0.010  # a run shorter than this is never in anybody's way
 _MUCH_LONGER = 4.0  # than what runs of the other model usually take
 _REMEMBERED_S = 10.0  # that a model with short runs had work
@@ -162,7 +163,8 @@ class Dispatcher:
                 best = worker
         if best is None or self.used + self._units(best) <= self.slots:
             return best
-        ahead = len(self._ahead) < self.slots and best.units == 1 and best.is_full() and best.estimate_s() <= _AHEAD_LIMIT_S
+        limit_s = _AHEAD_OF_LIGHT_S if best.expects_light(now) else _AHEAD_LIMIT_S
+        ahead = len(self._ahead) < self.slots and best.units == 1 and best.is_full() and best.estimate_s() <= limit_s
         return best if ahead else None
 
     def _may_run(self, worker: Worker, now: float) -> bool:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 _USUAL_WEIGHT = 0.1  # of a new run
 _SHORT_S = 0.001
 _WORTHWHILE = 0.4  # of the best rate
+_FEW_CLIENTS = 64  # to look through for each batch; where more wait, a batch holds about one request of each
 _REMEMBERED_S = 1.0  # that a light client has asked
 
 
@@ -149,6 +150,10 @@ class Worker:
         """Return the seconds that its runs have taken lately, or that the next one is expected to take if none has run."""
         return self._usual_s or self.estimate_s()
 
+    def expects_light(self, now: float) -> bool:
+        """Tell whether a light client has asked lately, beside one with much more (rule 4)."""
+        return now <= self._light_until
+
     def lone_batch(self, request: Request) -> Batch | None:
         """Make a batch of a request that nobody could join; None if it has to be queued all the same."""
         if self._delay_s or self._sizes.floor(request.rows) != request.rows or request.rows > self.cap(request.kind.key):
@@ -185,9 +190,9 @@ class Worker:
 
     def _fair(self, key: Hashable, rows: int, now: float) -> int:
         """Return how many rows the next batch may have, so that no client waits for another's many (rule 4)."""
-        costs = self.costs
-        if rows == 1 or costs.estimate_s(rows, key) <= _SHORT_S or self.queue.clients() >= rows:
-            return rows
+        costs, clients = self.costs, self.queue.clients()
+        if costs.estimate_s(rows, key) <= _SHORT_S or not 1 < clients <= _FEW_CLIENTS:
+            return rows if now > self._light_until else costs.size_within(self._patience_s, rows, key)
         if light := light_rows(self.queue.waiting(key)):
             self._patience_s = max(costs.estimate_s(min(light, rows), key), costs.worthwhile_s(_WORTHWHILE, key), _SHORT_S)
             self._light_until = now + _REMEMBERED_S
