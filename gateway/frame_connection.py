@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from .intake import Intake
 
-_FRAMES_PER_TURN = 128
 _FRAMES_AT_ONCE = 64  # between two looks at the clock
 _PACKET_BYTES = 128 * 1024  # after a packet as large as this, others have a turn before the next is read
 _WHOLE_BYTES = 64 * 1024  # a frame with more is taken as it comes, and its message decoded on the thread
@@ -128,7 +127,8 @@ class FrameConnection(ListeningConnection):
     def _read(self, data: bytes | bytearray, now: float, until: float) -> None:
         """Read frames until a time, or until the turn is over for another reason."""
         protocol = self.protocol
-        at, frames, size = 0, _FRAMES_PER_TURN, len(data)
+        most = frames = self._turns.budget.frames
+        at, size = 0, len(data)
         while True:
             payloads: list[bytes] = []
             end = at
@@ -147,7 +147,7 @@ class FrameConnection(ListeningConnection):
             passed = time.monotonic()
             if waits or at >= size or frames <= 0 or passed >= until or self._deaf & DECODING:
                 break
-        self._turns.spend(passed - now)
+        self._turns.spend(passed - now, most - frames)
         if self._ping is not None:
             self._send_pong(self._ping)
         self._keep(data, at)

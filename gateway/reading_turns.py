@@ -45,9 +45,9 @@ class ReadingTurns:
         (self._new if new else self._old).append(reader)
         self._schedule()
 
-    def spend(self, seconds: float) -> None:
-        """Count the time that reading took."""
-        self.budget.spend(seconds)
+    def spend(self, seconds: float, frames: int = 0) -> None:
+        """Count the time that reading took, and the frames."""
+        self.budget.spend(seconds, frames)
         if not self._scheduled and self.budget.spent > _NOTED_S:
             self._schedule()
 
