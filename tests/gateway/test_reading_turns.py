@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidegate.gateway.reading_turns import ReadingTurns
-from tidegate.gateway.turn_budget import NEW_S, OLD_S, SLICE_S, TURN_S, TurnBudget
+from tidegate.gateway.turn_budget import FRAMES, LEAST_FRAMES, NEW_S, OLD_S, SLICE_S, TURN_S, TurnBudget
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,6 +60,24 @@ def test_a_turn_is_shared() -> None:
     assert budget.until(7.0) <= 7.0
     budget.renew()
     assert budget.until(8.0) > 8.0
+
+
+def frames_after(*read: int) -> int:
+    """Return how many frames a connection may read after a turn in which others have read so many each."""
+    budget = TurnBudget()
+    for frames in read:
+        budget.spend(0.0, frames)
+    budget.renew()
+    return budget.frames
+
+
+def test_many_small_requests_of_one_do_not_fill_a_turn() -> None:
+    """Beside connections that read one frame each a flooding one reads few; alone, or among its like, as many as ever."""
+    assert frames_after() == FRAMES
+    assert frames_after(FRAMES) == FRAMES
+    assert frames_after(*[FRAMES] * 8) == FRAMES
+    assert frames_after(FRAMES, *[1] * 50) == LEAST_FRAMES
+    assert frames_after(*[16] * 8) == 32
 
 
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=30), st.floats(0.1, 1.5))
