@@ -20,7 +20,7 @@ OLD_S = 0.003
 NEW_S = 0.002
 SLICE_S = 0.001
 FRAMES = 128
-LEAST_FRAMES = 16
+LEAST_FRAMES = 8
 
 
 class TurnBudget:
