@@ -35,6 +35,7 @@ class Job(Protocol):
     @property
     def is_short(self) -> bool:
         """Whether it is expected to be over soon, so that it should not have to wait for a core."""
+        ...
 
     def execute(self) -> None:
         """Compute on the calling thread; never raises."""
