@@ -8,20 +8,18 @@ to the light clients', since it is their latency that is measured.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from . import command, measure, places, specials
 from .measure import Load
 from .models import TINY
 from .stats import median, ratio, table
-from .turns import Plan, disturbance, repeat
+from .turns import Beside, Plan, disturbance, repeat
 from .verdict import Verdict
 
 if TYPE_CHECKING:
     from .command import Bench
     from .servers import Server
-    from .window import Window
 
 LIGHT, FLOOD = 50, 256
 YIELDING = 10
@@ -33,43 +31,24 @@ PAUSES_MS = {TINY.name: 20.0, specials.HEAVY: 150.0}
 """Mean pauses with which fifty clients use about a third of what the model can do, or less."""
 
 
-@dataclass(slots=True)
-class Round:
-    """The light clients alone, then beside the flood."""
-
-    alone: Window
-    beside: Window
-    flood: Window
-
-    @property
-    def parts(self) -> list[Window]:
-        """The light clients' windows; the flood's process stands in the second as part of the measurement."""
-        return [self.alone, self.beside]
-
-    @property
-    def ratio(self) -> float:
-        """How much longer the slowest of a hundred waits."""
-        return ratio(self.beside.p99_us, self.alone.p99_us)
-
-
-def _once(bench: Bench, server: Server, light: Load) -> Round:
+def _once(bench: Bench, server: Server, light: Load) -> Beside:
     alone = measure.load(server, bench.space, bench.plan, light)
     flood = dataclasses.replace(light, connections=1, in_flight=FLOOD, manner="steady", nice=YIELDING)
     with measure.background(server, bench.space, bench.plan, flood) as flooding:
         light = dataclasses.replace(light, beside=(flooding.pid,))
         beside = measure.load(server, bench.space, bench.plan, light)
-    return Round(alone, beside, flooding.window)
+    return Beside(alone, beside, flooding.window)
 
 
-def _report(rounds: list[Round]) -> str:
+def _report(rounds: list[Beside]) -> str:
     heads = ["", "alone/s", "CPU us", "p50 ms", "p99 ms", "beside/s", "CPU us", "p50 ms", "p99 ms", "ratio", "flood/s"]
     lines = [
         (
             f"round {i}",
             *(r.alone.rate, r.alone.server_us, r.alone.p50_us / 1000, r.alone.p99_us / 1000),
-            *(r.beside.rate, ratio(r.beside.server_us * r.beside.rate, r.beside.rate + r.flood.rate)),
+            *(r.beside.rate, ratio(r.beside.server_us * r.beside.rate, r.beside.rate + r.others.rate)),
             *(r.beside.p50_us / 1000, r.beside.p99_us / 1000),
-            *(r.ratio, r.flood.rate, disturbance(r)),
+            *(r.ratio, r.others.rate, disturbance(r)),
         )
         for i, r in enumerate(rounds, 1)
     ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import struct
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -52,7 +53,7 @@ def handshake(host: str, port: int, path: str) -> bytes:
     return "\r\n".join((*lines, "", "")).encode()
 
 
-class Link(asyncio.Protocol):
+class Link(asyncio.Protocol, ABC):
     """A connection that hands over all answers that came together; ``failures`` collects what should not have happened."""
 
     def __init__(self, opening: bytes, failures: list[str]) -> None:
@@ -62,9 +63,9 @@ class Link(asyncio.Protocol):
         self._transport: asyncio.WriteTransport
         self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
+    @abstractmethod
     def answered(self, messages: Sequence[bytes]) -> None:
         """Take the answers that came together."""
-        raise NotImplementedError
 
     def told(self, message: dict[str, Any]) -> None:
         """Take a text message; the gateway's ping is answered."""

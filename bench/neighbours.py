@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING
 from . import command, measure, servers, specials
 from .measure import Load
 from .stats import median, ratio, table
-from .turns import Plan, disturbance, repeat
+from .turns import Beside, Plan, disturbance, repeat
 from .verdict import Verdict
 
 if TYPE_CHECKING:
     from .command import Bench
     from .servers import Server
-    from .window import Window
 
 YIELDING = 10
 FULL = Plan(rounds=5, window_s=8.0)
@@ -29,27 +28,13 @@ QUICK = Plan(rounds=1, most_rounds=1, warm_up_s=0.5, window_s=3.0)
 
 
 @dataclass(slots=True)
-class Round:
+class Round(Beside):
     """The fast model alone, then beside the slow one."""
-
-    alone: Window
-    beside: Window
-    slow: Window
-
-    @property
-    def parts(self) -> list[Window]:
-        """The fast model's windows; the slow one's process stands in the second as part of the measurement."""
-        return [self.alone, self.beside]
-
-    @property
-    def ratio(self) -> float:
-        """How much longer the slowest of a hundred waits."""
-        return ratio(self.beside.p99_us, self.alone.p99_us)
 
     @property
     def by_run(self) -> float:
         """The same, by the longest run of the slow model and what it was alone."""
-        return ratio(self.beside.p99_us, self.slow.checked.longest_us + self.alone.p99_us)
+        return ratio(self.beside.p99_us, self.others.checked.longest_us + self.alone.p99_us)
 
 
 def _once(bench: Bench, server: Server) -> Round:
@@ -69,7 +54,7 @@ def _report(rounds: list[Round]) -> str:
             f"round {i}",
             *(r.alone.rate, r.alone.server_us, r.alone.p50_us / 1000, r.alone.p99_us / 1000),
             *(r.beside.rate, r.beside.p50_us / 1000, r.beside.p99_us / 1000, r.ratio),
-            *(r.slow.rate, r.slow.checked.compute_us / 1000, r.slow.checked.longest_us / 1000, r.by_run),
+            *(r.others.rate, r.others.checked.compute_us / 1000, r.others.checked.longest_us / 1000, r.by_run),
             *(r.beside.threads_share * 100, disturbance(r)),
         )
         for i, r in enumerate(rounds, 1)

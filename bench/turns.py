@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from .stats import ratio
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from .proc import Noise
+    from .window import Window
 
 NOISY = 0.05
 FEWEST_CALM = 2
@@ -43,6 +46,25 @@ class Round(Protocol):
     @property
     def parts(self) -> Sequence[Noisy]:
         """All that was measured in it."""
+
+
+@dataclass(slots=True)
+class Beside:
+    """Somebody alone, then beside others that ask for much."""
+
+    alone: Window
+    beside: Window
+    others: Window
+
+    @property
+    def parts(self) -> list[Window]:
+        """The first one's windows; the others' process stands in the second as part of the measurement."""
+        return [self.alone, self.beside]
+
+    @property
+    def ratio(self) -> float:
+        """How much longer the slowest of a hundred waits."""
+        return ratio(self.beside.p99_us, self.alone.p99_us)
 
 
 RoundT = TypeVar("RoundT", bound=Round)

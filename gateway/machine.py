@@ -18,19 +18,9 @@ def available_memory_bytes() -> int:
     return min(machine, _container_memory_bytes() or machine)
 
 
-def default_queue_bytes() -> int:
-    """Choose what all queues together may hold: a quarter of the memory, at most 1 GiB."""
-    return min(GIB, available_memory_bytes() // 4)
-
-
-def default_outbound_total_bytes() -> int:
-    """Choose what clients together may leave unread: a quarter of the memory, at most 1 GiB."""
-    return min(GIB, available_memory_bytes() // 4)
-
-
-def default_inbound_bytes() -> int:
-    """Choose what messages that are not whole or not decoded may hold: an eighth of the memory, 32 to 512 MiB."""
-    return max(GIB // 32, min(GIB // 2, available_memory_bytes() // 8))
+def memory_share(part: int, *, most: int, least: int = 0) -> int:
+    """Choose a bound: one part of so many of the memory, within limits."""
+    return max(least, min(most, available_memory_bytes() // part))
 
 
 def _container_memory_bytes() -> int | None:

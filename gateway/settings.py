@@ -15,7 +15,7 @@ from msgspec import Meta
 from tidegate.models.slots import available_cores
 
 from .access import access
-from .machine import default_inbound_bytes, default_outbound_total_bytes, default_queue_bytes
+from .machine import memory_share
 from .settings_fields import fields_of
 
 if TYPE_CHECKING:
@@ -66,18 +66,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     queue_bytes: Annotated[
         int,
         Meta(ge=1, description="Tensor bytes that may wait for all models together; a quarter of the memory, at most 1 GiB."),
-    ] = msgspec.field(default_factory=default_queue_bytes)
+    ] = msgspec.field(default_factory=lambda: memory_share(4, most=GIB))
     model_bytes: Annotated[
         int, Meta(ge=1, description="Tensor bytes that may wait for one model; an eighth of the memory, at most 512 MiB.")
-    ] = msgspec.field(default_factory=lambda: default_queue_bytes() // 2)
+    ] = msgspec.field(default_factory=lambda: memory_share(8, most=GIB // 2))
     client_bytes: Annotated[
         int,
-        Meta(ge=1, description="Tensor bytes that one client may have waiting; a sixteenth of the memory, at most 256 MiB."),
-    ] = msgspec.field(default_factory=lambda: default_queue_bytes() // 4)
+        Meta(ge=1, description="Tensor bytes that one client may have waiting; a sixteenth of the memory, 16 to 256 MiB."),
+    ] = msgspec.field(default_factory=lambda: memory_share(16, most=GIB // 4, least=16 * MIB))
     max_requests: Annotated[
         int,
         Meta(ge=1, description="Requests that may wait or run for all models; one for each 64 KiB of memory, at most 65536."),
-    ] = msgspec.field(default_factory=lambda: default_queue_bytes() // 16384)
+    ] = msgspec.field(default_factory=lambda: memory_share(64 * KIB, most=65_536, least=1024))
 
     max_connections: Annotated[int, Meta(ge=1, description="WebSocket connections at the same time.")] = 10_000
     max_handshakes: Annotated[int, Meta(ge=1, description="Connections that may be in their opening handshake.")] = 256
@@ -91,14 +91,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             ge=1,
             description="Bytes of messages not yet whole or decoded, of all clients; an eighth of the memory, at most 512 MiB.",
         ),
-    ] = msgspec.field(default_factory=default_inbound_bytes)
+    ] = msgspec.field(default_factory=lambda: memory_share(8, most=GIB // 2, least=32 * MIB))
     outbound_bytes: Annotated[int, Meta(ge=KIB, description="Bytes of answers that may wait for one client to read them.")] = (
         64 * MIB
     )
     outbound_total_bytes: Annotated[
         int,
         Meta(ge=1, description="Bytes of answers that all clients may leave unread; a quarter of the memory, at most 1 GiB."),
-    ] = msgspec.field(default_factory=default_outbound_total_bytes)
+    ] = msgspec.field(default_factory=lambda: memory_share(4, most=GIB))
     outbound_age_s: Annotated[
         float,
         Meta(gt=0, le=3600, description="Seconds that an answer may wait for a client that takes less than 64 KiB a second."),

@@ -1,8 +1,8 @@
 """How much may wait: requests and bytes of tensors, by model, by client and in the whole process. Pure.
 
 At each bound a request is refused as ``overloaded``, with the name of the bound, and costs nothing. One exception keeps
-a flood from locking others out: a client that has nothing waiting may always queue one request at a model whose places
-are taken, so that the places are exceeded by at most one for each client.
+a flood from locking others out: a client that has nothing waiting or running may always queue one request where all
+places are taken, so that the places are exceeded by at most one for each client.
 """
 
 from __future__ import annotations

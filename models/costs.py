@@ -3,9 +3,8 @@
 Pure; knows nothing of queues or models. A cost is the product of two things that are learned. Seconds per row by size:
 sizes are gathered in buckets that are powers of two (a batch of 33 to 64 rows counts for 64), since single sizes are seen
 too rarely to be told from noise; each bucket keeps a slow exponentially weighted mean, and between the full sizes of two
-buckets cost is taken to rise on a straight line. And a factor by batch key: keys
-differ in shape, and a row of 500 tokens costs more than one of 5; it follows quickly, so that it also tells what the
-machine is able to do at the moment.
+buckets cost is taken to rise on a straight line. And a factor by batch key: keys differ in shape, and a row of 500 tokens
+costs more than one of 5; it follows quickly, so that it also tells what the machine is able to do at the moment.
 
 The cap is the smallest bucket within two per cent of the best rate: beyond it rows per second do not rise any more, and a
 larger batch would only make everybody in it wait longer.
@@ -76,7 +75,7 @@ class Costs:
 
     def estimate_s(self, rows: int, key: Hashable = None) -> float:
         """Return the seconds that a run of so many rows is expected to take; 0 when nothing is known."""
-        return self._run_s(rows) * self._factors.get(key, 1.0)
+        return _run_s(self._per_row, rows) * self._factors.get(key, 1.0)
 
     def row_s(self, key: Hashable) -> float:
         """Return what a row with this key costs at best, in seconds; a guess when nothing is known."""
@@ -84,7 +83,7 @@ class Costs:
 
     def at_load_s(self, rows: int) -> float:
         """Return what a run of so many rows took when the model was loaded; 0 when nothing is known."""
-        return _nearest(self._at_load, _bucket(rows)) * rows
+        return _run_s(self._at_load, rows)
 
     def size_within(self, seconds: float, rows: int, key: Hashable = None) -> int:
         """Return the largest number of rows, at most ``rows`` and at least 1, that is expected to run so quickly."""
@@ -102,7 +101,7 @@ class Costs:
         rows, least = self._cap, 0
         while rows - least > 1:  # the rate rises with size, up to the cap
             middle = (least + rows) // 2
-            least, rows = (least, middle) if middle >= enough * self._run_s(middle) else (middle, rows)
+            least, rows = (least, middle) if middle >= enough * _run_s(self._per_row, middle) else (middle, rows)
         return self.estimate_s(rows, key)
 
     def cap(self) -> int:
@@ -120,19 +119,6 @@ class Costs:
         """Return the rows per second of the best bucket; 0 when nothing is known."""
         return 1.0 / min(self._per_row.values()) if self._per_row else 0.0
 
-    def _run_s(self, rows: int) -> float:
-        """Return the seconds of a run: between the full sizes of two buckets on a straight line."""
-        bucket = _bucket(rows)
-        per_row_s = self._per_row.get(bucket)
-        if per_row_s is None:
-            return _nearest(self._per_row, bucket) * rows
-        full, below = 1 << bucket, self._per_row.get(bucket - 1)
-        if rows == full or below is None:
-            return per_row_s * rows
-        half = full >> 1
-        high_s, low_s = per_row_s * full, below * half
-        return low_s + max(0.0, high_s - low_s) * (rows - half) / half
-
     def _learn_key(self, key: Hashable, factor: float) -> None:
         if len(self._factors) >= _KEYS and key not in self._factors:
             self._factors.clear()
@@ -146,9 +132,17 @@ class Costs:
         return self._largest[bucket]
 
 
-def _nearest(per_row: Mapping[int, float], bucket: int) -> float:
-    """Return what is known of the bucket nearest to one, the larger of two; 0 when nothing is known."""
-    known_s = per_row.get(bucket)
-    if known_s is not None or not per_row:
-        return known_s or 0.0
-    return per_row[min(per_row, key=lambda known: (abs(known - bucket), -known))]
+def _run_s(per_row: Mapping[int, float], rows: int) -> float:
+    """Return the seconds of a run: between the full sizes of two buckets on a straight line; 0 when nothing is known."""
+    bucket = _bucket(rows)
+    per_row_s = per_row.get(bucket)
+    if per_row_s is None:
+        # The nearest bucket, the larger of two.
+        nearest = min(per_row, key=lambda known: (abs(known - bucket), -known), default=None)
+        return 0.0 if nearest is None else per_row[nearest] * rows
+    full, below = 1 << bucket, per_row.get(bucket - 1)
+    if rows == full or below is None:
+        return per_row_s * rows
+    half = full >> 1
+    high_s, low_s = per_row_s * full, below * half
+    return low_s + max(0.0, high_s - low_s) * (rows - half) / half

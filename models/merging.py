@@ -5,11 +5,12 @@ Knows nothing of queues or the event loop.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tidegate.errors import ModelFailed
+from tidegate.errors import InternalError, ModelFailed
 
 from .batch import Run
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from .request import Request
 
     Part = tuple[Run, int, int]
+
+_log = logging.getLogger("tidegate.models")
 
 _AT_ONCE_BYTES = 256 * 1024  # a tenth of a millisecond of copying
 
@@ -60,6 +63,9 @@ class Merge:
             self.run = _merged(self._parts)
         except (MemoryError, ValueError) as error:
             self.error = ModelFailed(f"the parts of the answer do not fit together: {error}")
+        except Exception:
+            _log.exception("parts of an answer could not be put together")
+            self.error = InternalError("the parts of the answer could not be put together; the gateway's log says why")
 
 
 def _merged(parts: Sequence[Part]) -> Run:

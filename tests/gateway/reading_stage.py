@@ -21,15 +21,11 @@ if TYPE_CHECKING:
 
 
 class Socket:
-    """In a transport's place."""
+    """In a transport's place, but for what is written."""
 
     def __init__(self) -> None:
-        self.written = b""
         self.reading = True
         self.ended: str | None = None
-
-    def write(self, data: bytes) -> None:
-        self.written += data
 
     def pause_reading(self) -> None:
         self.reading = False
@@ -51,6 +47,17 @@ class Socket:
 
     def set_write_buffer_limits(self, *_: Any) -> None:
         """No limits here."""
+
+
+class ReadSocket(Socket):
+    """One whose writes are joined."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+
+    def write(self, data: bytes) -> None:
+        self.written += data
 
 
 class Decoder:
@@ -144,7 +151,7 @@ class Stage:
         next(protocol.parser)
         server = SimpleNamespace(handler=handler, handler_tasks=set())
         listener = Listener(self.intake, protocol, server, close_timeout=2.0)
-        listener.connection_made(Socket())  # type: ignore[arg-type]
+        listener.connection_made(ReadSocket())  # type: ignore[arg-type]
         await asyncio.sleep(0)
         listener.request = SimpleNamespace()  # type: ignore[assignment]
         return listener
@@ -173,8 +180,8 @@ class Stage:
                     self.decoder.run()
 
 
-def socket_of(listener: Listener) -> Socket:
+def socket_of(listener: Listener) -> ReadSocket:
     """Return the socket of a connection."""
     socket = listener.transport
-    assert isinstance(socket, Socket)
+    assert isinstance(socket, ReadSocket)
     return socket

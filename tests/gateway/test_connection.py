@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from raw_client import BINARY, CLOSE, CONT, PING, PONG, TEXT, frame, upgrade
+from reading_stage import Socket
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
@@ -24,14 +25,13 @@ if TYPE_CHECKING:
 MOST = 5000  # bytes of a message
 
 
-class Transport:
+class Transport(Socket):
     """A socket that takes what it is told to take, and remembers everything."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.written: list[bytes] = []
-        self.reading = True
         self.waiting = 0
-        self.ended: str | None = None
 
     def write(self, data: bytes) -> None:
         self.written.append(bytes(data))
@@ -39,32 +39,14 @@ class Transport:
     def writelines(self, pieces: list[bytes]) -> None:
         self.written.append(b"".join(pieces))
 
-    def pause_reading(self) -> None:
-        self.reading = False
-
-    def resume_reading(self) -> None:
-        self.reading = True
-
-    def is_closing(self) -> bool:
-        return self.ended is not None
-
-    def abort(self) -> None:
-        self.ended = "abort"
-
     def close(self) -> None:
         self.ended = "close"
-
-    def can_write_eof(self) -> bool:
-        return True
 
     def write_eof(self) -> None:
         self.written.append(b"")
 
     def get_write_buffer_size(self) -> int:
         return self.waiting
-
-    def set_write_buffer_limits(self, *_: Any) -> None:
-        """No limits here."""
 
     def get_extra_info(self, _name: str) -> None:
         """Nothing is known of it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 MS = 0.001
 
 
-class Source:
+class Source(ABC):
     """Somebody who asks, and counts what comes of it; the kinds of load are below."""
 
     def __init__(self, worker: Worker, *, limit_s: float = NEVER, rows: int = 1, key: Any = "k", priority: int = 0) -> None:
@@ -32,8 +33,9 @@ class Source:
         self.outcomes: Counter[str] = Counter()  # of requests that arrived in the time that counts
         self.latencies: list[float] = []
 
+    @abstractmethod
     def start(self, simulation: Simulation) -> None:
-        raise NotImplementedError
+        """Begin to ask."""
 
     def ask(self, simulation: Simulation) -> Request | None:
         """Send one request; return it if it was admitted."""

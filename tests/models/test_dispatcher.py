@@ -143,14 +143,20 @@ def test_a_wait_for_company_ends() -> None:
     assert batch.rows == 3
 
 
-def test_long_runs_leave_a_slot_to_short_ones() -> None:
-    """Rule 5: beside a fast model that had work lately, a slow one takes all slots but one."""
+def after_a_short_run() -> tuple[Dispatcher, Worker, Worker]:
+    """Give two slots, a slow model, and a fast one that has just run."""
     dispatcher = Dispatcher(2)
     slow, fast = worker("slow", SLOW), worker("fast", FAST)
     load(dispatcher, fast, 1)
     first = dispatcher.next(0.0)
     assert first is not None
     finish(dispatcher, first, FAST)
+    return dispatcher, slow, fast
+
+
+def test_long_runs_leave_a_slot_to_short_ones() -> None:
+    """Rule 5: beside a fast model that had work lately, a slow one takes all slots but one."""
+    dispatcher, slow, fast = after_a_short_run()
     load(dispatcher, slow, 64, 1.0)
     assert dispatcher.next(1.0) is not None
     assert dispatcher.next(1.0) is None
@@ -162,12 +168,7 @@ def test_long_runs_leave_a_slot_to_short_ones() -> None:
 
 def test_long_runs_take_all_slots_when_nobody_is_in_a_hurry() -> None:
     """Rule 5: ten seconds after the last short run, and without any, no slot is kept free."""
-    dispatcher = Dispatcher(2)
-    slow, fast = worker("slow", SLOW), worker("fast", FAST)
-    load(dispatcher, fast, 1)
-    first = dispatcher.next(0.0)
-    assert first is not None
-    finish(dispatcher, first, FAST)
+    dispatcher, slow, _ = after_a_short_run()
     load(dispatcher, slow, 64, 11.0)
     assert [dispatcher.next(11.0), dispatcher.next(11.0)].count(None) == 0
 

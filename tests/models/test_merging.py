@@ -45,6 +45,17 @@ def test_parts_that_do_not_fit_are_an_error() -> None:
     assert isinstance(merge.error, ModelFailed)
 
 
+def test_a_job_of_a_compute_slot_never_raises() -> None:
+    """Whatever is wrong with the parts, there is an error with a code; a slot's thread that ended would end all service."""
+    merge = split([np.zeros((2, 2)), np.zeros((2, 2))])
+    for run, _, _ in merge.request.parts.values():  # type: ignore[union-attr]
+        run.outputs = []
+    merge.execute()
+    assert merge.run is None
+    assert merge.error is not None
+    assert merge.error.code == "internal"
+
+
 def test_only_large_answers_leave_the_loop() -> None:
     """A few rows are put together at once; a quarter of a megabyte and more is work for a compute slot."""
     assert split([np.zeros((2, 2)), np.zeros((2, 2))]).is_small()
