@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 LOOP_LAG = "tidegate_loop_lag_seconds"
 TASKS = "tidegate_tasks"
 CONNECTIONS = "tidegate_connections"
+UNREAD = "tidegate_outbound_buffer_bytes"
 
 
 @dataclass(frozen=True, slots=True)

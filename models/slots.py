@@ -2,7 +2,8 @@
 
 The number of threads bounds how many runs go on at once; whoever submits keeps count, so the queue in front of them
 holds at most as many jobs as were submitted. onnxruntime releases the interpreter lock while it runs, so the slots
-really compute side by side, and beside the event loop.
+really compute side by side, and beside the event loop. Where there are several, each slot has its long runs computed by
+a patient thread, for which it waits: so short runs and the loop get a core when they need one.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from . import time_slice
+from .patient_thread import PatientThread
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -77,19 +79,26 @@ class ComputeSlots(Generic[JobT]):
 
     def _work(self, index: int) -> None:
         _name_thread(threading.current_thread().name)
-        short = False
+        short, patient = False, None
         while (job := self._jobs.get()) is not None:
             if job.is_short is not short:
                 time_slice.ask(short=(short := not short))
+            if not short and patient is None and len(self._busy_s) > 1:
+                patient = PatientThread(f"tidegate-long-{index}")
             self._since[index] = started = time.monotonic()
-            job.execute()
+            if short or patient is None:
+                job.execute()
+            else:
+                patient.execute(job.execute)
             self._since[index] = None
             self._busy_s[index] += time.monotonic() - started
             try:
                 self._loop.call_soon_threadsafe(self._done, job)
             except RuntimeError:  # the loop is closed: nobody waits any more
-                return
+                break
             del job  # while it waits for the next one, it keeps nothing of this one
+        if patient is not None:
+            patient.stop()
 
 
 def _name_thread(name: str) -> None:
