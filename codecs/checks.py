@@ -8,12 +8,33 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .errors import Fault
-from .messages import Infer, Message, Result, TensorHeader
+from .messages import (
+    Cancel,
+    ClientMessage,
+    Infer,
+    Message,
+    Open,
+    Result,
+    Resume,
+    Resumed,
+    ServerMessage,
+    SnapshotTaken,
+    Step,
+    TensorHeader,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from .limits import Limits
+
+# Made once: to make a union of classes takes longer than to look into it.
+_WITH_INPUTS = (Infer, Step)
+_WITH_STREAMS = (Resume, Resumed)
+_IDS = {
+    cls: tuple(name for name in ("id", "stream", "to") if name in cls.__struct_fields__)
+    for cls in (*ClientMessage.__args__, *ServerMessage.__args__)
+}
 
 
 def tensor_headers(message: Message, size: int, limits: Limits) -> tuple[Sequence[TensorHeader], str]:
@@ -27,37 +48,91 @@ def tensor_headers(message: Message, size: int, limits: Limits) -> tuple[Sequenc
     Raises:
         Fault: if a check fails.
     """
-    headers: Sequence[TensorHeader] = ()
-    field = ""
-    if isinstance(message, Infer):
+    headers: Sequence[TensorHeader]
+    if isinstance(message, _WITH_INPUTS):
         headers, field = message.inputs, "inputs"
-        if message.outputs or message.parameters:
+        if message.parameters or (isinstance(message, Infer) and message.outputs):
             _check_extras(message, limits)
     elif isinstance(message, Result):
         headers, field = message.outputs, "outputs"
-    # The default is a tuple; what is decoded is a list.
-    if field and isinstance(headers, tuple):
+        if not _is_whole(message):
+            raise _not_whole(message)
+    else:
+        headers, field = _other_headers(message, limits)
+    # The default is a tuple; what is decoded is a list. Only a stream may do without.
+    if field and isinstance(headers, tuple) and field != "constants":
         raise Fault("invalid_message", field, "an array of {name, shape, datatype}", "nothing")
     if len(headers) > limits.tensors:
         raise Fault("too_large", field, f"at most {limits.tensors} tensors", str(len(headers)))
     if size > limits.id_bytes:
-        _check_id(message, limits)
+        _check_ids(message, limits)
         if size > limits.name_bytes:
             _check_names(message, headers, field, limits)
     return headers, field
 
 
-def _check_extras(message: Infer, limits: Limits) -> None:
-    if len(message.outputs) > limits.tensors:
-        raise Fault("too_large", "outputs", f"at most {limits.tensors} outputs", str(len(message.outputs)))
+def _other_headers(message: Message, limits: Limits) -> tuple[Sequence[TensorHeader], str]:
+    if isinstance(message, Open):
+        _check_open(message, limits)
+        return message.constants, "constants"
+    if isinstance(message, Cancel):
+        _check_cancel(message)
+    return (message.outputs, "outputs") if isinstance(message, SnapshotTaken) else ((), "")
+
+
+def _check_extras(message: Infer | Open | Step, limits: Limits) -> None:
+    outputs = message.outputs if not isinstance(message, Step) else ()
+    if len(outputs) > limits.tensors:
+        raise Fault("too_large", "outputs", f"at most {limits.tensors} outputs", str(len(outputs)))
     if message.parameters and len(message.parameters) > limits.parameters:
         raise Fault("too_large", "parameters", f"at most {limits.parameters} parameters", str(len(message.parameters)))
 
 
-def _check_id(message: Message, limits: Limits) -> None:
-    id = getattr(message, "id", None)  # noqa: A001 - the name on the wire
+def _check_open(message: Open, limits: Limits) -> None:
+    _check_extras(message, limits)
+    if message.from_snapshot:
+        parts = [(part.name, part.datatype, len(part.shape)) for part in message.constants]
+        if parts != [("snapshot", "UINT8", 1)]:
+            raise Fault("invalid_input", "constants", "one UINT8 tensor of one dimension named snapshot", "something else")
+
+
+def _check_cancel(message: Cancel) -> None:
+    of_stream = (message.stream is not None, message.step is not None)
+    if of_stream != ((True, True) if message.id is None else (False, False)):
+        raise _misnamed(message, ("stream", "step"))
+
+
+def _is_whole(message: Result) -> bool:
+    if message.id is None:
+        return message.stream is not None and message.step is not None and message.seq is not None
+    return message.stream is None and message.model_name is not None and message.model_version is not None
+
+
+def _not_whole(message: Result) -> Fault:
+    if message.id is None or message.stream is not None:
+        return _misnamed(message, ("stream", "step", "seq"))
+    return Fault("invalid_message", "model_version" if message.model_name else "model_name", "a string", "nothing")
+
+
+def _misnamed(message: Cancel | Result, needed: tuple[str, ...]) -> Fault:
+    missing = [name for name in needed if getattr(message, name) is None]
+    whole = f"an id, or {' and '.join(needed)}"
+    if message.id is not None:
+        return Fault("invalid_message", "id", whole, "both")
+    return Fault("invalid_message", "id" if len(missing) == len(needed) else missing[0], whole, "nothing")
+
+
+def _check_ids(message: Message, limits: Limits) -> None:
+    for place in _IDS[type(message)]:
+        _check_id(place, getattr(message, place), limits)
+    if isinstance(message, _WITH_STREAMS):
+        for index, name in enumerate([entry.stream for entry in message.streams]):
+            _check_id(f"streams[{index}].stream", name, limits)
+
+
+def _check_id(place: str, id: object, limits: Limits) -> None:  # noqa: A002 - the name on the wire
     if isinstance(id, str) and len(id.encode()) > limits.id_bytes:
-        raise Fault("invalid_message", "id", f"at most {limits.id_bytes} bytes of UTF-8", f"{len(id.encode())}")
+        raise Fault("invalid_message", place, f"at most {limits.id_bytes} bytes of UTF-8", f"{len(id.encode())}")
 
 
 def _check_names(message: Message, headers: Sequence[TensorHeader], field: str, limits: Limits) -> None:
@@ -68,10 +143,9 @@ def _check_names(message: Message, headers: Sequence[TensorHeader], field: str, 
 
 
 def _names(message: Message, headers: Sequence[TensorHeader], field: str) -> Iterator[tuple[str, str]]:
-    if isinstance(message, Infer | Result):
-        yield "model_name", message.model_name
-        yield "model_version", message.model_version or ""
+    for place in ("model_name", "model_version"):
+        yield place, getattr(message, place, None) or ""
     for index, header in enumerate(headers):
         yield f"{field}[{index}].name", header.name
-    for index, output in enumerate(message.outputs if isinstance(message, Infer) else ()):
+    for index, output in enumerate(message.outputs if isinstance(message, Infer | Open) else ()):
         yield f"outputs[{index}].name", output.name

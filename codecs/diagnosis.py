@@ -1,4 +1,4 @@
-"""What was wrong with a message that did not decode: which id, which place, what was expected and what came.
+"""What was wrong with a message that did not decode: what it names, which place, what was expected and what came.
 
 Runs on failures only, so that success costs nothing for it. Nothing here builds more than the message's own few fields: a
 bomb stays as cheap to refuse as msgspec makes it. This module does not decide what is wrong; msgspec has.
@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Raw, Struct
 
-from .errors import Fault, Form, shown
-from .messages import WireId  # noqa: TC001 - msgspec reads the annotations
+from .errors import Fault, Form, Subject, shown
+from .limits import DEFAULT_LIMITS
+from .messages import StepNumber, WireId  # noqa: TC001 - msgspec reads the annotations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 Decoder = type[msgspec.json.Decoder[Any]] | type[msgspec.msgpack.Decoder[Any]]
 
@@ -29,12 +30,29 @@ class _WithId(Struct, gc=False):
     id: WireId
 
 
+class _WithStream(Struct, gc=False):
+    stream: WireId
+
+
+class _WithStep(Struct, gc=False):
+    step: StepNumber
+
+
 def _decoders(kind: Decoder) -> dict[str, Any]:
-    return {"op": kind(_WithOp), "id": kind(_WithId), "map": kind(dict[str, Raw]), "list": kind(list[Raw]), "any": kind()}
+    naming = {"op": kind(_WithOp), "id": kind(_WithId), "stream": kind(_WithStream), "step": kind(_WithStep)}
+    return naming | {"map": kind(dict[str, Raw]), "list": kind(list[Raw]), "any": kind()}
 
 
 _JSON = _decoders(msgspec.json.Decoder)
 _MSGPACK = _decoders(msgspec.msgpack.Decoder)
+
+# An id in one of these is another message's, or nobody's.
+_WITHOUT_ID = ("step", "cancel", "credit", "close", "resume", "resumed", "gap", "closed")
+# Of these, which have a step of their own: the one in a cancel is another message's.
+_ABOUT_STREAMS = {
+    "step": True, "cancel": False, "credit": False, "close": False,
+    "result": True, "error": True, "gap": False, "closed": False,
+}  # fmt: skip
 
 _TOKEN = re.compile(r"\.(\w+)|\[(\d+)\]")
 _MISSING = re.compile(r"Object missing required field `(\w+)`$")
@@ -43,12 +61,18 @@ _EXPECTED = re.compile(r"Expected (.+?)(?:, got (.+))?$")
 # Beyond this a message is not searched for the value that was wrong: its kind must do.
 _SEARCHED_BYTES = 16 * 1024
 
+_ID = "an integer 0 … 2^53-1 or a string of 1 … 64 bytes"
+_COUNT = "an integer 0 … 2^53-1"
 _REQUIREMENTS = {
-    "id": "an integer 0 … 2^53-1 or a string of 1 … 64 bytes",
+    "id": _ID,
+    "stream": _ID,
+    "step": "an integer 1 … 2^53-1",
     "model_name": "a string that is not empty",
     "model_version": "a string that is not empty",
     "inputs": "an array of {name, shape, datatype}",
     "inputs[]": "a map of name, shape and datatype",
+    "constants": "an array of {name, shape, datatype}",
+    "constants[]": "a map of name, shape and datatype",
     "outputs": "an array of maps with a name",
     "outputs[]": "a map with a name",
     "name": "a string that is not empty",
@@ -58,28 +82,46 @@ _REQUIREMENTS = {
     "nbytes": "an integer from 0",
     "timeout_ms": "a number above 0, at most 86400000",
     "priority": "an integer -8 … 0",
+    "overflow": "block, latest or drop_oldest",
+    "until": _COUNT,
+    "seen": _COUNT,
+    "last_seq": _COUNT,
+    "streams": "an array of {stream, last_seq}",
+    "streams[]": "a map of stream and last_seq",
     "parameters": "a flat map of strings, booleans and numbers, integers within ±(2^53-1)",
 }
 
 
 def op_of(text: bytes, form: Form) -> str | None:
     """Read the op of a message that did not decode, if it has one."""
-    try:
-        op: str = _of(form)["op"].decode(text).op
-    except (ValueError, RecursionError):
-        return None
-    return op
+    op = _read("op", text, form)
+    return op if isinstance(op, str) else None
 
 
-def id_of(text: bytes, form: Form) -> int | str | None:
-    """Read the id of a message that did not decode; the id in ``cancel`` is another message's, so it is left alone."""
-    if op_of(text, form) == "cancel":
-        return None
+def subject_of(text: bytes, form: Form) -> Subject:
+    """Read what a message that did not decode names, as far as an error about it may name it."""
+    return subject(op_of(text, form), lambda field: _read(field, text, form))
+
+
+def subject(op: str | None, read: Callable[[str], Any]) -> Subject:
+    """Choose of what a message with this op names, read by field, what an error about it may name."""
+    id_ = None if op in _WITHOUT_ID else _short(read("id"))
+    of_step = _ABOUT_STREAMS.get(op or "")
+    if id_ is not None or of_step is None:
+        return Subject(id=id_)
+    stream = _short(read("stream"))
+    return Subject(stream=stream, step=read("step") if of_step and stream is not None else None)
+
+
+def _short(id: int | str | None) -> int | str | None:  # noqa: A002 - the name on the wire
+    return None if isinstance(id, str) and len(id.encode()) > DEFAULT_LIMITS.id_bytes else id
+
+
+def _read(field: str, text: bytes, form: Form) -> Any:
     try:
-        id: int | str = _of(form)["id"].decode(text).id  # noqa: A001 - the name on the wire
+        return getattr(_of(form)[field].decode(text), field)
     except (ValueError, RecursionError):
         return None
-    return id if isinstance(id, int) or len(id.encode()) <= 64 else None
 
 
 def undecodable(error: Exception, text: bytes, form: Form, ops: Iterable[str]) -> Fault:
@@ -123,7 +165,7 @@ def _invalid(error: msgspec.ValidationError, text: bytes, form: Form, ops: Itera
         expected = _whole(form)
     else:
         expected = _REQUIREMENTS.get(_last_name(place), expected)
-    inside = place.startswith(("inputs[", "outputs[", "parameters"))
+    inside = place.startswith(("inputs[", "constants[", "outputs[", "parameters"))
     if got != "nothing":
         got = (None if place == "parameters" else value_at(place, text, form)) or got or "something else"
     return Fault("invalid_input" if inside else "invalid_message", place, expected or "another value", got)

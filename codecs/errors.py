@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from tidegate.errors import TidegateError
 
@@ -21,6 +21,23 @@ class Form(Enum):
     """A binary frame whose header is a JSON object."""
 
 
+class Subject(NamedTuple):
+    """What a message names that an answer about it may name too: nothing by which it would seem to end something else.
+
+    Attributes:
+        id: the message's own; never the one in ``cancel``, which is another message's.
+        stream: the stream that it is about, if it has no id.
+        step: the step of that stream that it wanted to be; never the one in ``cancel``.
+    """
+
+    id: int | str | None = None
+    stream: int | str | None = None
+    step: int | None = None
+
+
+NOBODY = Subject()
+
+
 class CodecError(TidegateError):
     """Raised when bytes are not a message that the protocol allows.
 
@@ -28,7 +45,7 @@ class CodecError(TidegateError):
         code: ``invalid_message``, ``invalid_input`` (inside a tensor or a parameter) or ``too_large``.
         param: the place at fault, such as ``inputs[0].shape``.
         expected: what would have been right there.
-        id: the id of the failed message where it could be read; None for ``cancel``, whose id is another message's.
+        subject: what an answer about the failed message may name of it, as far as that could be read.
         form: how the failed message was written, where that could be told.
     """
 
@@ -39,13 +56,18 @@ class CodecError(TidegateError):
         *,
         param: str | None = None,
         expected: str | None = None,
-        id: int | str | None = None,  # noqa: A002 - the name on the wire
+        subject: Subject = NOBODY,
         form: Form | None = None,
     ) -> None:
         super().__init__(message, param=param, expected=expected)
         self.code: str = code
-        self.id = id
+        self.subject = subject
         self.form = form
+
+    @property
+    def id(self) -> int | str | None:
+        """The id of the failed message."""
+        return self.subject.id
 
 
 class Fault(Exception):
@@ -69,11 +91,11 @@ class Fault(Exception):
         dot = "." if self.param and not self.param.startswith("[") else ""
         return Fault(self.code, f"{place}{dot}{self.param}", self.expected, self.got)
 
-    def error(self, id: int | str | None, form: Form | None) -> CodecError:  # noqa: A002 - the name on the wire
+    def error(self, subject: Subject, form: Form | None) -> CodecError:
         """Word it as the error that leaves."""
         place = f"{self.param}: " if self.param else ""
         message = f"{place}expected {self.expected}, got {self.got}"
-        return CodecError(self.code, message, param=self.param or None, expected=self.expected, id=id, form=form)
+        return CodecError(self.code, message, param=self.param or None, expected=self.expected, subject=subject, form=form)
 
 
 def shown(value: object) -> str:

@@ -4,7 +4,7 @@ A client sends the same header over and over, with another id each time. A msgpa
 ``id``, as PROTOCOL.md recommends, is split behind its id; if the rest is equal to that of a header that was decoded and
 found good, so is this one, and only the tensors' padding is left to check. That takes a fifth of the time. Everything
 that is out of the ordinary (text ids, strings, booleans, empty tensors, a wrong length) goes the long way, which also
-words all errors.
+words all errors. Headers of steps, which have two numbers in front, are recognised by ``known_steps``.
 
 Bounds: so many headers of so many bytes; at the bound all are forgotten. A header is learned when it is met the second
 time, so that a client whose headers all differ costs little and drives nobody out.
@@ -19,16 +19,17 @@ import numpy as np
 
 from .datatypes import DATATYPES
 from .frames import LENGTH_BYTES, PADDING, aligned
-from .messages import Infer
+from .messages import Infer, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from .datatypes import Array
 
 _KNOWN = 512
 _SEEN_ONCE = 2048
 _HEADER_BYTES = 1024
+_UINT_BYTES = 5
 _OP_AND_ID = b"\xa2op\xa5infer\xa2id"
 _ID_AT = LENGTH_BYTES + 1 + len(_OP_AND_ID)
 _MAP_AT = LENGTH_BYTES
@@ -40,15 +41,15 @@ class KnownHeader:
     """A header that was decoded and found good.
 
     Attributes:
-        message: what it said; its id is another request's.
+        message: what it said; its id, or its stream and step, are another one's.
         names: names of the tensors, in order.
         context: a place for the reader's user to keep what it found out about such requests.
     """
 
     __slots__ = ("_layout", "_nbytes", "_pads", "context", "message", "names")
 
-    def __init__(self, message: Infer, tensors: Sequence[Array]) -> None:
-        self.message = message
+    def __init__(self, message: Infer | Step, tensors: Sequence[Array]) -> None:
+        self.message: Any = message
         self.names = tuple(header.name for header in message.inputs)
         self.context: Any = None
         self._layout: list[tuple[tuple[int, ...], np.dtype[Any], int]] = []
@@ -72,14 +73,38 @@ class KnownHeader:
         return [np.ndarray(shape, dtype, data, start + offset) for shape, dtype, offset in self._layout]
 
 
-class KnownHeaders:
-    """The headers that were met so far."""
+class HeaderMemory:
+    """Headers by what they have beside their numbers."""
 
     __slots__ = ("_known", "_seen_once")
 
     def __init__(self) -> None:
         self._known: dict[bytes, KnownHeader] = {}
         self._seen_once: set[bytes] = set()
+
+    def _remember(
+        self, rest: bytes, message: Infer | Step, tensors: Sequence[Array], is_sure: Callable[[], bool]
+    ) -> KnownHeader | None:
+        """Learn a header that was found good, when it is met again and ``is_sure``; return it then."""
+        if not _is_plain(message, tensors):
+            return None
+        if rest not in self._seen_once:
+            if len(self._seen_once) >= _SEEN_ONCE:
+                self._seen_once.clear()
+            self._seen_once.add(rest)
+            return None
+        if not is_sure():
+            return None
+        if len(self._known) >= _KNOWN:
+            self._known.clear()
+        self._known[rest] = known = KnownHeader(message, tensors)
+        return known
+
+
+class KnownHeaders(HeaderMemory):
+    """The headers of requests that were met so far."""
+
+    __slots__ = ()
 
     def find(self, data: bytes) -> tuple[KnownHeader, int, int] | None:
         """Return the header of a binary message if it is known, its id, and the offset at which it ends."""
@@ -92,20 +117,12 @@ class KnownHeaders:
     def learn(self, data: bytes, message: Infer, tensors: Sequence[Array]) -> KnownHeader | None:
         """Remember the header of a message that was read the long way and found good; return it once it is known."""
         split = _split(data)
-        if split is None or not _is_plain(message, tensors):
+        if split is None:
             return None
         rest, id_, _end = split
-        if rest not in self._seen_once:
-            if len(self._seen_once) >= _SEEN_ONCE:
-                self._seen_once.clear()
-            self._seen_once.add(rest)
-            return None
-        if message.id != id_ or not _id_is_where_it_seems(rest, (id_ + 1) % 128):
-            return None
-        if len(self._known) >= _KNOWN:
-            self._known.clear()
-        self._known[rest] = known = KnownHeader(message, tensors)
-        return known
+        return self._remember(
+            rest, message, tensors, lambda: message.id == id_ and _id_is_where_it_seems(rest, (id_ + 1) % 128)
+        )
 
 
 def _id_is_where_it_seems(rest: bytes, other: int) -> bool:
@@ -123,26 +140,39 @@ def _split(data: bytes) -> tuple[bytes, int, int] | None:
         The header without its id (the map's first byte, then what follows the id), the id, and the offset of the
         header's end; None unless it is short and begins with op and a whole number for an id.
     """
-    if data[_MAP_AT + 1 : _ID_AT] != _OP_AND_ID or len(data) <= _ID_AT + 5:
+    if data[_MAP_AT + 1 : _ID_AT] != _OP_AND_ID or len(data) <= _ID_AT + _UINT_BYTES:
         return None
-    first = data[_ID_AT]
+    id_, at = read_uint(data, _ID_AT)
+    end = header_end(data, at)
+    return (data[_MAP_AT : _MAP_AT + 1] + data[at:end], id_, end) if end else None
+
+
+def read_uint(data: bytes, at: int) -> tuple[int, int]:
+    """Read a msgpack integer of at most 32 bits where there are five bytes at least.
+
+    Returns:
+        The integer and the offset behind it; that is 0 if it is none.
+    """
+    first = data[at]
     if first < 0x80:
-        id_, at = first, _ID_AT + 1
-    elif first == 0xCD:
-        id_, at = data[_ID_AT + 1] << 8 | data[_ID_AT + 2], _ID_AT + 3
-    elif first == 0xCC:
-        id_, at = data[_ID_AT + 1], _ID_AT + 2
-    elif first == 0xCE:
-        id_, at = int.from_bytes(data[_ID_AT + 1 : _ID_AT + 5], "big"), _ID_AT + 5
-    else:
-        return None
+        return first, at + 1
+    if first == 0xCD:
+        return data[at + 1] << 8 | data[at + 2], at + 3
+    if first == 0xCC:
+        return data[at + 1], at + 2
+    if first == 0xCE:
+        return int.from_bytes(data[at + 1 : at + 5], "big"), at + 5
+    return 0, 0
+
+
+def header_end(data: bytes, at: int) -> int:
+    """Give the offset at which a header ends; 0 if it is long, or if there is none or no end behind ``at``."""
     end = LENGTH_BYTES + int.from_bytes(data[:LENGTH_BYTES], "little")
-    if not at < end <= len(data) or end > _HEADER_BYTES:  # whatever it claims, no more than that is ever copied
-        return None
-    return data[_MAP_AT : _MAP_AT + 1] + data[at:end], id_, end
+    # Whatever it claims, no more than that is ever copied.
+    return end if 0 < at < end <= len(data) and end <= _HEADER_BYTES else 0
 
 
-def _is_plain(message: Infer, tensors: Sequence[Array]) -> bool:
+def _is_plain(message: Infer | Step, tensors: Sequence[Array]) -> bool:
     headers = message.inputs
     return len(headers) == len(tensors) and all(
         header.datatype in _VIEWED and array.nbytes for header, array in zip(headers, tensors, strict=True)

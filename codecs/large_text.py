@@ -14,15 +14,19 @@ import msgspec
 from msgspec import Raw
 
 from .errors import Fault
-from .messages import NO_DATA
+from .messages import NO_DATA, TENSOR_FIELDS, ClientMessage
 
 if TYPE_CHECKING:
     from .limits import Limits
     from .steps import Steps
 
-_FIELDS = ("op", "id", "model_name", "model_version", "inputs", "outputs", "timeout_ms", "priority", "parameters")
+_CLASSES: dict[str, Any] = {cls.__struct_config__.tag: cls for cls in ClientMessage.__args__}
+_NAMING = ("op", "id", "stream", "step")
+_FIELDS = tuple(dict.fromkeys([*_NAMING, *(name for cls in _CLASSES.values() for name in cls.__struct_encode_fields__)]))
+_FIELDS_OF = {op: ("op", *cls.__struct_encode_fields__) for op, cls in _CLASSES.items()}
+_TENSORS_OF = {op: TENSOR_FIELDS[cls] for op, cls in _CLASSES.items() if cls in TENSOR_FIELDS}
 _TENSOR_FIELDS = ("name", "shape", "datatype", "nbytes", "data")
-_ID_BYTES = 512  # of an id as JSON, every character of it escaped
+_NAME_BYTES = 512  # of an id as JSON, every character of it escaped
 
 
 def _finder(names: tuple[str, ...], **options: bool) -> Any:
@@ -41,7 +45,7 @@ def _find_tensors(most: int) -> Any:
 
 
 def take_apart(text: bytes, limits: Limits) -> Steps[tuple[bytes, list[Raw]]]:
-    """Give a message without the ``data`` of its inputs, as JSON, and what that ``data`` was, ``NO_DATA`` where none was.
+    """Give a message without the ``data`` of its tensors, as JSON, and what that ``data`` was, ``NO_DATA`` where none was.
 
     Its fields come in another order, and unknown ones are left out.
 
@@ -51,9 +55,12 @@ def take_apart(text: bytes, limits: Limits) -> Steps[tuple[bytes, list[Raw]]]:
     """
     found = _known(_find(text))
     yield
+    op = _op(found)
+    found = {name: value for name, value in found.items() if name in _FIELDS_OF.get(op, _NAMING)}
     data: list[Raw] = []
-    if "inputs" in found:
-        found["inputs"] = yield from _inputs(found["inputs"], data, limits)
+    field = _TENSORS_OF.get(op)
+    if field in found:
+        found[field] = yield from _tensors(found[field], field, data, limits)
     rest = _object(found)
     if len(rest) > limits.header_bytes:
         raise Fault("too_large", "", f"at most {limits.header_bytes} bytes in all fields but data", f"{len(rest)}")
@@ -61,21 +68,28 @@ def take_apart(text: bytes, limits: Limits) -> Steps[tuple[bytes, list[Raw]]]:
 
 
 def identity(text: bytes) -> bytes:
-    """Give a message that holds nothing of another but what names it; empty if it has too much of that.
+    """Give a message that holds nothing of another but what names it; of that, what is too long is left out.
 
     Raises:
         ValueError, RecursionError: it is no JSON object.
     """
     found = _known(_find(text))
-    return _object({name: found[name] for name in ("op", "id") if len(found.get(name, b"")) <= _ID_BYTES and name in found})
+    return _object({name: found[name] for name in _NAMING if name in found and len(found[name]) <= _NAME_BYTES})
 
 
-def _inputs(text: Raw, data: list[Raw], limits: Limits) -> Steps[bytes]:
+def _op(found: dict[str, Any]) -> str:
+    try:
+        return msgspec.json.decode(memoryview(found.get("op", b""))[:_NAME_BYTES], type=str)
+    except ValueError:
+        return ""  # for the decoder to say
+
+
+def _tensors(text: Raw, field: str, data: list[Raw], limits: Limits) -> Steps[bytes]:
     try:
         tensors = msgspec.structs.astuple(_find_tensors(limits.tensors)(text))
     except msgspec.ValidationError as error:
         if "length" in str(error):
-            raise Fault("too_large", "inputs", f"at most {limits.tensors} tensors", "more") from None
+            raise Fault("too_large", field, f"at most {limits.tensors} tensors", "more") from None
         return bytes(text)  # no list: for the decoder to say
     yield
     parts = []

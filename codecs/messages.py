@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence  # noqa: TC003 - msgspec reads the annotations
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Raw, Struct
+from msgspec import Meta, Raw, Struct, field
 
 from .limits import SAFE_INTEGER
 
@@ -18,6 +18,14 @@ StringId = Annotated[str, Meta(min_length=1, max_length=64)]
 Id = int | str
 """What names a request on its connection: ``7`` and ``"7"`` are different ids."""
 WireId = IntegerId | StringId
+
+StepNumber = Annotated[int, Meta(ge=1, le=SAFE_INTEGER)]
+"""What numbers a step of a stream: 1 and on, without gaps."""
+Seq = Annotated[int, Meta(ge=1, le=SAFE_INTEGER)]
+"""What numbers the results, errors and gaps of a stream: 1 and on, without gaps."""
+LastSeq = Annotated[int, Meta(ge=0, le=SAFE_INTEGER)]
+"""The last of those numbers that was met; 0 for none."""
+Overflow = Literal["block", "latest", "drop_oldest"]
 
 Name = Annotated[str, Meta(min_length=1)]
 Size = Annotated[int, Meta(ge=0)]
@@ -71,6 +79,31 @@ class AnnouncedLimits(Part, frozen=True, kw_only=True):
     message_bytes: Size
     text_bytes: Size
     in_flight: Size
+    streams: Size | None = None
+
+
+class LastSeen(Part, frozen=True, kw_only=True):
+    """A stream that a client goes on with, and the last ``seq`` of it that it has."""
+
+    stream: WireId
+    last_seq: LastSeq
+
+
+class ResumedStream(Part, frozen=True, kw_only=True):
+    """A stream that goes on, and where it stands.
+
+    Attributes:
+        next_step: the number that its next step must have.
+        replay_from: the first ``seq`` that is sent again, or of what comes next if nothing is.
+        seq: the last one that was given out so far; 0 for none.
+        status: ``open``, or ``closing`` if no more steps are taken.
+    """
+
+    stream: WireId
+    next_step: StepNumber
+    replay_from: Seq
+    seq: LastSeq
+    status: str
 
 
 class Infer(Part, frozen=True, kw_only=True, tag_field="op", tag="infer"):
@@ -92,9 +125,92 @@ class Infer(Part, frozen=True, kw_only=True, tag_field="op", tag="infer"):
 
 
 class Cancel(Part, frozen=True, kw_only=True, tag_field="op", tag="cancel"):
-    """Client → server: give up the request of this id."""
+    """Client → server: give up the request of this id, or this step of a stream; a reader lets only one of both through."""
+
+    id: WireId | None = None
+    stream: WireId | None = None
+    step: StepNumber | None = None
+
+
+class Open(Part, frozen=True, kw_only=True, tag_field="op", tag="open"):
+    """Client → server: begin a stream.
+
+    Attributes:
+        stream: the name that it shall have on this connection.
+        constants: inputs that stay the same in all its steps; with ``from_snapshot``, the one tensor ``snapshot``.
+        outputs: those that its results shall have; none for all.
+        overflow: what becomes of results that the client takes too slowly.
+        until: the ``seq`` up to which results may be sent; None for all.
+        priority: from -8 to 0; larger is served first.
+    """
 
     id: WireId
+    stream: WireId
+    model_name: Name
+    model_version: Name | None = None
+    constants: Sequence[TensorHeader] = ()
+    outputs: Sequence[RequestedOutput] = ()
+    overflow: Overflow = "block"
+    until: LastSeq | None = None
+    from_snapshot: bool = False
+    priority: Priority = 0
+    parameters: Mapping[str, Scalar] | None = None
+
+
+class Step(Part, frozen=True, kw_only=True, tag_field="op", tag="step"):
+    """Client → server: go one step on with a stream.
+
+    Attributes:
+        step: its number, one more than the last one's.
+        timeout_ms: time left for its end, in milliseconds.
+    """
+
+    stream: WireId
+    step: StepNumber
+    inputs: Sequence[TensorHeader] = ()
+    timeout_ms: TimeoutMs | None = None
+    parameters: Mapping[str, Scalar] | None = None
+
+
+class Close(Part, frozen=True, kw_only=True, tag_field="op", tag="close"):
+    """Client → server: end a stream once its steps are done."""
+
+    stream: WireId
+
+
+class Credit(Part, frozen=True, kw_only=True, tag_field="op", tag="credit"):
+    """Client → server: what of a stream may be sent, and what was received.
+
+    Attributes:
+        until: results up to this ``seq`` may be sent.
+        seen: results up to this ``seq`` need not be kept for a replay.
+    """
+
+    stream: WireId
+    until: LastSeq
+    seen: LastSeq | None = None
+
+
+class Snapshot(Part, frozen=True, kw_only=True, tag_field="op", tag="snapshot"):
+    """Client → server: give the state of a stream after the steps that it was sent so far."""
+
+    id: WireId
+    stream: WireId
+
+
+class Fork(Part, frozen=True, kw_only=True, tag_field="op", tag="fork"):
+    """Client → server: begin the stream ``to`` with the state of another after the steps that it was sent so far."""
+
+    id: WireId
+    stream: WireId
+    to: WireId
+
+
+class Resume(Part, frozen=True, kw_only=True, tag_field="op", tag="resume"):
+    """Client → server, first of all: go on with the streams of another connection."""
+
+    token: str
+    streams: Sequence[LastSeen]
 
 
 class Models(Part, frozen=True, kw_only=True, tag_field="op", tag="models"):
@@ -134,25 +250,46 @@ class Hello(Part, frozen=True, kw_only=True, tag_field="op", tag="hello"):
 
 
 class Result(Part, frozen=True, kw_only=True, tag_field="op", tag="result"):
-    """Server → client: the answer to ``infer``."""
-
-    id: WireId
-    model_name: str
-    model_version: str
-    outputs: Sequence[TensorHeader] = ()
-    final: bool
-    timing: Timing
-
-
-class Error(Part, frozen=True, kw_only=True, tag_field="op", tag="error"):
-    """Server → client: what went wrong; with an id, it ends the request of that id.
+    """Server → client: the answer to ``infer``, or one of a stream's step; a reader lets only one of both through.
 
     Attributes:
-        outcome: for ``cancelled``: whether the request never ran (removed) or its result is thrown away (dropped).
-        duplicate_of: the id that a refused request shared with one that is still running; then there is no ``id``.
+        id: the request's; with it, ``model_name`` and ``model_version`` are there.
+        stream: the stream's; with it, ``step`` and ``seq`` are there.
+        final: whether nothing more comes for this id or step.
+        text: of a generation, what the model's vocabulary has for the tokens in ``outputs``.
+        reason: of the last result of a generation, why it ended: ``stop``, ``length`` or ``cancelled``.
     """
 
     id: WireId | None = None
+    model_name: str | None = None
+    model_version: str | None = None
+    stream: WireId | None = None
+    step: StepNumber | None = None
+    seq: Seq | None = None
+    outputs: Sequence[TensorHeader] = ()
+    final: bool
+    timing: Timing
+    text: str | None = None
+    reason: str | None = None
+
+
+class Error(Part, frozen=True, kw_only=True, tag_field="op", tag="error"):
+    """Server → client: what went wrong; with an id, it ends the request of that id; with a ``seq``, a step of a stream.
+
+    Attributes:
+        stream: the stream that it is about.
+        step: the step that it is about. Without ``seq``, the step was not accepted.
+        seq: its place among the stream's results; it ends the step.
+        outcome: for ``cancelled``: whether the request never ran (removed) or its result is thrown away (dropped).
+        duplicate_of: the id that a refused request shared with one that is still running; then there is no ``id``.
+        expected_step: the number that the stream's next step must have.
+        lost: for ``resume_failed``: the streams that are gone.
+    """
+
+    id: WireId | None = None
+    stream: WireId | None = None
+    step: StepNumber | None = None
+    seq: Seq | None = None
     code: str
     message: str
     retryable: bool
@@ -161,6 +298,8 @@ class Error(Part, frozen=True, kw_only=True, tag_field="op", tag="error"):
     expected: str | None = None
     outcome: Literal["removed", "dropped"] | None = None
     duplicate_of: WireId | None = None
+    expected_step: StepNumber | None = None
+    lost: Sequence[WireId] = ()
 
 
 class ModelList(Part, frozen=True, kw_only=True, tag_field="op", tag="models"):
@@ -177,9 +316,74 @@ class Goaway(Part, frozen=True, kw_only=True, tag_field="op", tag="goaway"):
     reason: str
 
 
-ClientMessage = Infer | Cancel | Models | Ping | Pong
-ServerMessage = Hello | Result | Error | ModelList | Ping | Pong | Goaway
+class Opened(Part, frozen=True, kw_only=True, tag_field="op", tag="opened"):
+    """Server → client: the answer to ``open`` and to ``fork``: the stream is there.
+
+    Attributes:
+        next_step: the number that its first step must have.
+        steps: how many steps may wait at a time.
+        results: how many results are kept for a replay.
+    """
+
+    id: WireId
+    stream: WireId
+    model_name: str
+    model_version: str
+    next_step: StepNumber
+    steps: Size
+    results: Size
+
+
+class Gap(Part, frozen=True, kw_only=True, tag_field="op", tag="gap"):
+    """Server → client: the results from ``first`` to ``last`` (``from`` and ``to`` on the wire) of a stream will not come."""
+
+    stream: WireId
+    first: Seq = field(name="from")
+    last: Seq = field(name="to")
+
+
+class Closed(Part, frozen=True, kw_only=True, tag_field="op", tag="closed"):
+    """Server → client: a stream has ended, and its name is free.
+
+    Attributes:
+        reason: ``closed``, ``idle``, ``expired``, ``shutting_down`` or ``model_unavailable``.
+    """
+
+    stream: WireId
+    reason: str
+
+
+class SnapshotTaken(Part, frozen=True, kw_only=True, tag_field="op", tag="snapshot"):
+    """Server → client: the answer to ``snapshot``: the state of a stream after ``step`` (0: before the first) as one tensor."""
+
+    id: WireId
+    stream: WireId
+    step: LastSeq
+    outputs: Sequence[TensorHeader] = ()
+
+
+class Resumed(Part, frozen=True, kw_only=True, tag_field="op", tag="resumed"):
+    """Server → client: the answer to ``resume``: what goes on, and which streams are gone."""
+
+    token: str
+    streams: Sequence[ResumedStream]
+    lost: Sequence[WireId] = ()
+
+
+ClientMessage = Infer | Cancel | Models | Ping | Pong | Open | Step | Close | Credit | Snapshot | Fork | Resume
+ServerMessage = Hello | Result | Error | ModelList | Ping | Pong | Goaway | Opened | Gap | Closed | SnapshotTaken | Resumed
 Message = ClientMessage | ServerMessage
 
-CLIENT_OPS = ("infer", "cancel", "models", "ping", "pong")
-SERVER_OPS = ("hello", "result", "error", "models", "ping", "pong", "goaway")
+TENSOR_FIELDS: dict[type[Part], str] = {
+    Infer: "inputs", Open: "constants", Step: "inputs", Result: "outputs", SnapshotTaken: "outputs",
+}  # fmt: skip
+"""Where the tensor headers of a message are; other messages have none."""
+
+CLIENT_OPS = (
+    "infer", "cancel", "models", "ping", "pong",
+    "open", "step", "close", "credit", "snapshot", "fork", "resume",
+)  # fmt: skip
+SERVER_OPS = (
+    "hello", "result", "error", "models", "ping", "pong", "goaway",
+    "opened", "gap", "closed", "snapshot", "resumed",
+)  # fmt: skip

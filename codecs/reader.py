@@ -14,9 +14,9 @@ from msgspec import Struct
 from . import diagnosis, frames, json_data, large_text, tensors
 from .checks import tensor_headers
 from .datatypes import Array  # noqa: TC001 - msgspec reads the annotations
-from .errors import CodecError, Fault, Form
+from .errors import NOBODY, CodecError, Fault, Form, Subject
 from .limits import DEFAULT_LIMITS, HEADER_MAX_BYTES, MIB, Limits
-from .messages import CLIENT_OPS, SERVER_OPS, Cancel, ClientMessage, ServerMessage
+from .messages import CLIENT_OPS, SERVER_OPS, ClientMessage, ServerMessage
 from .steps import finish
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # Looked up once: an enum member costs a dictionary look-up each time.
 _MSGPACK, _JSON, _TEXT = Form.MSGPACK, Form.JSON, Form.TEXT
 
-# A larger text is refused without looking for its id, which can take 2 ms for each MiB.
+# A larger text is refused without looking for what it names, which can take 2 ms for each MiB.
 _SKIMMED_BYTES = 2 * MIB
 
 
@@ -118,7 +118,7 @@ class Reader:
         try:
             text = data.encode() if isinstance(data, str) else data
         except UnicodeEncodeError:
-            raise Fault("invalid_message", "", "text that UTF-8 can carry", "a lone surrogate").error(None, _TEXT) from None
+            raise Fault("invalid_message", "", "text that UTF-8 can carry", "a lone surrogate").error(NOBODY, _TEXT) from None
         self._check_size(text)
         try:
             message = self._decode_json(_utf8(text))
@@ -149,30 +149,30 @@ class Reader:
         yield
         try:
             headers, field = tensor_headers(message, len(rest), self.limits)
-            headers = [msgspec.structs.replace(header, data=raw) for header, raw in zip(headers, data, strict=False)]
+            headers = [msgspec.structs.replace(header, data=raw) for header, raw in zip(headers, data, strict=True)]
             return Received(message, (yield from json_data.read(headers, self.limits, field)), _TEXT)
         except Fault as fault:
             raise _refusal(fault, message, _TEXT) from None
 
-    def identify(self, data: bytes, *, is_text: bool) -> int | str | None:
-        """Read the id of a message that could not be read otherwise; None if that fails too. Never raises."""
+    def identify(self, data: bytes, *, is_text: bool) -> Subject:
+        """Read what a message names that could not be read otherwise; nothing if that fails too. Never raises."""
         try:
             header = large_text.identity(data) if is_text else frames.header_of(data)
-            return None if header is None else diagnosis.id_of(header, _form_of(header))
+            return NOBODY if header is None else diagnosis.subject_of(header, _form_of(header))
         except (ValueError, RecursionError):
-            return None
+            return NOBODY
 
     def _check_size(self, text: bytes) -> None:
         if len(text) > self.limits.text_bytes:
             fault = Fault("too_large", "", f"a text message of at most {self.limits.text_bytes} bytes", f"{len(text)}")
-            raise fault.error(self.identify(text, is_text=True) if len(text) <= _SKIMMED_BYTES else None, _TEXT)
+            raise fault.error(self.identify(text, is_text=True) if len(text) <= _SKIMMED_BYTES else NOBODY, _TEXT)
 
     def _undecodable(self, error: Exception, text: bytes, form: Form) -> Received:
         if self._ignore_unknown and isinstance(error, msgspec.ValidationError):
             op = diagnosis.op_of(text, form)
             if op is not None and op not in self._ops:
                 return Received(None, {}, form)
-        raise diagnosis.undecodable(error, text, form, self._ops).error(diagnosis.id_of(text, form), form) from None
+        raise diagnosis.undecodable(error, text, form, self._ops).error(diagnosis.subject_of(text, form), form) from None
 
 
 def client_messages(limits: Limits = DEFAULT_LIMITS) -> Reader:
@@ -193,17 +193,19 @@ def _utf8(text: bytes) -> bytes:
 
 
 def _refusal(fault: Fault, message: Any, form: Form) -> CodecError:
-    # The id in a cancel is another message's: an error with it would seem to end that one.
-    unusable = isinstance(message, Cancel) or fault.param == "id"
-    return fault.error(None if unusable else getattr(message, "id", None), form)
+    def read(field: str) -> Any:
+        # What is at fault itself names nothing.
+        return None if fault.param == field else getattr(message, field, None)
+
+    return fault.error(diagnosis.subject(message.__struct_config__.tag, read), form)
 
 
 def _unframed(fault: Fault, data: bytes) -> CodecError:
     header = frames.header_of(data)
     if header is None:
-        return fault.error(None, None)
+        return fault.error(NOBODY, None)
     form = _form_of(header)
-    return fault.error(diagnosis.id_of(header, form), form)
+    return fault.error(diagnosis.subject_of(header, form), form)
 
 
 def _form_of(header: bytes) -> Form:

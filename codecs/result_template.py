@@ -1,7 +1,7 @@
 """The results of a model as binary messages: what all of them share is packed once, what differs is filled in.
 
 Only for results with a msgpack header; a reader takes them for what ``writer.encode`` writes. This module does not know
-batches, nor how their arrays are cut into rows.
+batches, nor how their arrays are cut into rows. The results of streams are written by ``step_results``.
 """
 
 from __future__ import annotations

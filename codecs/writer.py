@@ -19,7 +19,7 @@ from . import tensors as tensor_codec
 from .datatypes import datatype_of
 from .errors import Form
 from .limits import HEADER_MAX_BYTES
-from .messages import Infer, Message, Result
+from .messages import TENSOR_FIELDS, Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     Piece = bytes | memoryview
 
 _GAP = msgspec.Raw(b"\xff")  # where a tensor's elements go: no UTF-8 has this byte
-_FIELD: dict[type, str] = {Infer: "inputs", Result: "outputs"}
 # One for all: packing holds the GIL from beginning to end, and a new Packer costs more than the packing.
 _pack = msgpack.Packer(use_bin_type=True, autoreset=True).pack
 
@@ -46,7 +45,7 @@ def encode(message: Message, form: Form, tensors: Mapping[str, Array] | None = N
     """
     if form is Form.TEXT:
         return b"".join(_text(message, tensors or {}))
-    field = _FIELD.get(type(message))
+    field = TENSOR_FIELDS.get(type(message))
     headers, payloads = tensor_codec.describe(tensors or {}) if field else ([], [])
     return frames.join(_header(message, form, field, headers), payloads)
 
@@ -69,11 +68,11 @@ def pieces(message: Message, form: Form, tensors: Mapping[str, Array]) -> list[P
             body = [*tensor_codec.body(array)]
         header["nbytes"] = sum(map(len, body))
         made += (*body, frames.PADDING[-header["nbytes"] % frames.ALIGNMENT])
-    return [frames.join(_header(message, form, _FIELD[type(message)], headers)), *filter(len, made)]
+    return [frames.join(_header(message, form, TENSOR_FIELDS[type(message)], headers)), *filter(len, made)]
 
 
 def _text(message: Message, arrays: Mapping[str, Array]) -> Iterator[bytes]:
-    field = _FIELD.get(type(message))
+    field = TENSOR_FIELDS.get(type(message))
     if field is None:
         yield msgspec.json.encode(message)
         return

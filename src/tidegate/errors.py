@@ -14,13 +14,21 @@ The engine, the gateway and the SDK raise the same classes, so code that catches
     ├── DeadlineExceeded     deadline_exceeded    the time limit passed before an answer was there
     ├── Cancelled            cancelled            cancelled; ``outcome`` says what became of the work
     ├── ModelFailed          model_failed         the model ran on this input and failed
+    ├── UnknownStream        unknown_stream       no stream of that name is open here
+    ├── DuplicateStream      duplicate_stream     a stream of that name is open already
+    ├── UnexpectedStep       unexpected_step      not the step that was to come; see ``expected_step``
+    ├── StepConflict         step_conflict        a step of that number came before, with other content
+    ├── ResumeFailed         resume_failed        there is nothing to resume; see ``lost``
     ├── InternalError        internal             a defect of the gateway
     └── ConnectionLost       connection_lost      (clients only) the connection went away; see ``maybe_executed``
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 CancelOutcome = Literal["removed", "dropped", "too_late"]
 
@@ -147,6 +155,54 @@ class ModelFailed(TidegateError):
     code = "model_failed"
 
 
+class UnknownStream(TidegateError):
+    """Raised when no stream of that name is open on the connection."""
+
+    code = "unknown_stream"
+
+
+class DuplicateStream(TidegateError):
+    """Raised when a stream of that name is open on the connection already."""
+
+    code = "duplicate_stream"
+
+
+class UnexpectedStep(TidegateError):
+    """Raised when a step is not the one that was to come; it was not executed.
+
+    Attributes:
+        expected_step: the number that the stream's next step must have, where it is known.
+    """
+
+    code = "unexpected_step"
+
+    def __init__(
+        self, message: str, *, param: str | None = None, expected: str | None = None, expected_step: int | None = None
+    ) -> None:
+        super().__init__(message, param=param, expected=expected)
+        self.expected_step = expected_step
+
+
+class StepConflict(TidegateError):
+    """Raised when a step of that number came before with other content; that one is undisturbed."""
+
+    code = "step_conflict"
+
+
+class ResumeFailed(TidegateError):
+    """Raised when a session cannot be resumed: its token is unknown or expired, or another message came before.
+
+    Attributes:
+        lost: names of the streams that are gone.
+    """
+
+    code = "resume_failed"
+
+    def __init__(self, message: str, *, lost: Sequence[int | str] = ()) -> None:
+        super().__init__(message)
+        self.lost = tuple(lost)
+
+
 class InternalError(TidegateError):
     """Raised when the gateway itself has a defect; the message says no more than that."""
 
@@ -190,6 +246,11 @@ _BY_CODE: dict[str, type[TidegateError]] = {
         ShuttingDown,
         DeadlineExceeded,
         ModelFailed,
+        UnknownStream,
+        DuplicateStream,
+        UnexpectedStep,
+        StepConflict,
+        ResumeFailed,
         InternalError,
     )
 }
@@ -204,6 +265,8 @@ def error_from_code(
     expected: str | None = None,
     retry_after_ms: int | None = None,
     outcome: CancelOutcome | None = None,
+    expected_step: int | None = None,
+    lost: Sequence[int | str] = (),
 ) -> TidegateError:
     """Build the error that the wire's fields describe; an unknown code keeps the server's ``retryable``."""
     if code == Cancelled.code:
@@ -211,4 +274,8 @@ def error_from_code(
     cls = _BY_CODE.get(code)
     error = cls(message) if cls else UnrecognisedError(message, code=code, retryable=retryable)
     error.param, error.expected, error.retry_after_ms = param, expected, retry_after_ms
+    if isinstance(error, UnexpectedStep):
+        error.expected_step = expected_step
+    elif isinstance(error, ResumeFailed):
+        error.lost = tuple(lost)
     return error

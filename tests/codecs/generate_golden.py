@@ -8,19 +8,20 @@ the codecs agree with it: ``test_golden.py`` does.
 from __future__ import annotations
 
 import json
-import struct
 from pathlib import Path
 from typing import Any
 
-import msgpack
 import msgspec
 import numpy as np
+import stream_vectors as streams
+from vector_parts import ONE, TIMING, binary, infer, strings, tensor, without
 
 from tidegate.codecs.datatypes import BF16_DTYPE, Array, datatype_of
 from tidegate.codecs.errors import Form
 from tidegate.codecs.frames import join
 from tidegate.codecs.json_elements import encode as elements
 from tidegate.codecs.messages import (
+    TENSOR_FIELDS,
     AnnouncedLimits,
     Cancel,
     ClientMessage,
@@ -35,9 +36,9 @@ from tidegate.codecs.messages import (
     Pong,
     RequestedOutput,
     Result,
-    Timing,
 )
 from tidegate.codecs.result_template import ResultTemplate, run_part
+from tidegate.codecs.step_results import StepResults
 from tidegate.codecs.tensors import pack_strings
 from tidegate.codecs.writer import encode
 
@@ -45,23 +46,17 @@ FOLDER = Path(__file__).with_name("golden")
 ABOUT = [
     "Golden vectors of the protocol tidegate.v1; see PROTOCOL.md.",
     "valid: reading `file` as one WebSocket message (`frame`: text or binary) sent by `from` gives `message` and `tensors`.",
-    "`message` is without the tensors (`inputs` of infer, `outputs` of result); absent fields have their defaults;",
+    "`message` is without the tensors (`inputs` of infer and step, `constants` of open, `outputs` of result and of the",
+    "gateway's snapshot); absent fields have their defaults;",
     "null means that the op is unknown: to be ignored. `form` is how it was written: text, or by its header msgpack or json.",
     "`tensors` are in order; `bytes` is hexadecimal: the elements as they lie in a binary message, without padding;",
     "`data` is the same as the JSON rules write it. Writers may give other bytes than `file`, with keys in another order.",
-    "invalid: reading `file` is refused with `code` and `param`; `id` is what an error about it carries (null: none).",
+    "invalid: reading `file` is refused with `code` and `param`; `id` is what an error about it carries (null: none);",
+    "so are `stream` and `step`, where they are there.",
 ]
-TIMING = Timing(queue_us=180, compute_us=312, batch_size=8)
 FORMS = {Form.TEXT: "text", Form.MSGPACK: "msgpack", Form.JSON: "json"}
 IMAGE = (np.arange(64, dtype="<f4") % 17).reshape(1, 8, 8)
 PROBS = np.array([[0, 0, 0.5, 0.25, 0, 0.25, 0, 0, 0, 0]], "<f4")
-
-
-def strings(*items: bytes) -> Array:
-    """Make a BYTES array."""
-    array = np.empty(len(items), object)
-    array[:] = items
-    return array
 
 
 DATATYPES = {
@@ -130,30 +125,8 @@ TEXTS: list[tuple[str, Message]] = [
     ("error-unknown-code", Error(id=7, code="from_the_future", message="?", retryable=True)),
 ]  # fmt: skip
 
-
-def tensor(shape: object, datatype: object = "FP32", **fields: object) -> dict[str, Any]:
-    """Describe a tensor, wrongly if need be."""
-    return {"name": "x", "shape": shape, "datatype": datatype, **fields}
-
-
-def infer(*inputs: object, **fields: object) -> dict[str, Any]:
-    """Describe a request, wrongly if need be."""
-    return {"op": "infer", "id": 7, "model_name": "m", "inputs": list(inputs), **fields}
-
-
-def without(message: dict[str, Any], field: str) -> dict[str, Any]:
-    """Leave a field out."""
-    return {key: value for key, value in message.items() if key != field}
-
-
-def binary(message: object, payload: bytes = b"") -> bytes:
-    """Lay out a binary message with a msgpack header."""
-    return join(msgpack.packb(message), [payload])
-
-
-ONE = struct.pack("<f", 1)
-# name, bytes, code, param, id, why; all are sent by a client.
-INVALID_BINARY: list[tuple[str, bytes, str, str | None, int | str | None, str]] = [
+# name, bytes or what JSON says, code, param, id, why; all but the last two lists are sent by a client.
+INVALID_BINARY: list[tuple[Any, ...]] = [
     ("nothing", b"", "invalid_message", None, None, "there is no header length"),
     ("header-cut", b"\x05\0\0\0\x81\xa2op", "invalid_message", None, None, "fewer bytes than the header length says"),
     ("header-reserved-bits", b"\x08\0\0\x01" + bytes(12), "invalid_message", None, None, "bits 24-31 of the length are set"),
@@ -202,7 +175,7 @@ INVALID_BINARY: list[tuple[str, bytes, str, str | None, int | str | None, str]] 
     ("many", binary(infer(*[tensor([0]) | {"name": str(n)} for n in range(65)])), "too_large", "inputs", 7, "65 tensors"),
 ]  # fmt: skip
 X = tensor([2], data=[1, 2])
-INVALID_TEXT: list[tuple[str, object, str, str | None, int | str | None, str]] = [
+INVALID_TEXT: list[tuple[Any, ...]] = [
     ("nothing", b"", "invalid_message", None, None, "no JSON"),
     ("not-utf8", b'{"op":"ping","x":"\xff"}', "invalid_message", None, None, "a byte that is not UTF-8"),
     ("two", b'{"op":"ping"}{"op":"ping"}', "invalid_message", None, None, "two objects"),
@@ -211,7 +184,7 @@ INVALID_TEXT: list[tuple[str, object, str, str | None, int | str | None, str]] =
     ("surrogate", b'{"op":"ping","id":"\\ud800"}', "invalid_message", None, None, "half a surrogate pair"),
     ("bomb", b"[" * 100_000, "invalid_message", None, None, "100,000 levels deep"),
     ("op-missing", {"id": 7}, "invalid_message", "op", 7, "no op"),
-    ("op-unknown", {"op": "open", "id": 7}, "invalid_message", "op", 7, "an op that this server does not know"),
+    ("op-unknown", {"op": "subscribe", "id": 7}, "invalid_message", "op", 7, "an op that this server does not know"),
     ("op-of-servers", {"op": "result", "id": 7}, "invalid_message", "op", 7, "an op that only servers send"),
     ("id-missing", without(infer(X), "id"), "invalid_message", "id", None, "no id"),
     ("id-negative", infer(X, id=-1), "invalid_message", "id", None, "ids begin at 0"),
@@ -240,7 +213,7 @@ INVALID_TEXT: list[tuple[str, object, str, str | None, int | str | None, str]] =
     ("data-overflow", infer(tensor([1], "FP16", data=[65520])), "invalid_input", "inputs[0].data", 7, "beyond its range"),
     ("data-base64", infer(tensor([1], "BYTES", data=[{"b64": "_w"}])), "invalid_input", "inputs[0].data[0].b64", 7, "wrong"),
 ]  # fmt: skip
-INVALID_SERVER: list[tuple[str, dict[str, Any], str, str | None, int | str | None, str]] = [
+INVALID_SERVER: list[tuple[Any, ...]] = [
     ("result-no-timing", {"op": "result", "id": 7, "model_name": "m", "model_version": "1", "outputs": [], "final": True},
      "invalid_message", "timing", 7, "no timing"),
     ("pong-id", {"op": "pong", "id": -1}, "invalid_message", "id", None, "ids begin at 0"),
@@ -249,7 +222,7 @@ INVALID_SERVER: list[tuple[str, dict[str, Any], str, str | None, int | str | Non
 
 ANSWER = {"op": "result", "id": 7, "model_name": "m", "model_version": "1", "final": True}
 ANSWER |= {"timing": {"queue_us": 1, "compute_us": 1, "batch_size": 1}, "outputs": [tensor([1], nbytes=4)]}
-INVALID_SERVER_BINARY: list[tuple[str, bytes, str, str | None, int | str | None, str]] = [
+INVALID_SERVER_BINARY: list[tuple[Any, ...]] = [
     ("result-missing", binary(ANSWER), "invalid_message", "outputs[0]", 7, "the tensor is not there"),
     ("result-surplus", binary(ANSWER, ONE) + bytes(8), "invalid_message", None, 7, "8 bytes that no tensor has"),
     ("result-padding", binary(ANSWER, ONE + b"\x01"), "invalid_message", "outputs[0]", 7, "padding that is not zero"),
@@ -269,7 +242,7 @@ def described(arrays: dict[str, Array]) -> list[dict[str, Any]]:
 
 
 def _fields(message: Message) -> dict[str, Any]:
-    tensors = {Infer: "inputs", Result: "outputs"}.get(type(message))
+    tensors = TENSOR_FIELDS.get(type(message))
     fields: dict[str, Any] = json.loads(encode(message, Form.TEXT))
     return without(fields, tensors) if tensors else fields
 
@@ -277,18 +250,22 @@ def _fields(message: Message) -> dict[str, Any]:
 def valid_vectors() -> list[tuple[dict[str, Any], bytes]]:
     """Give each valid vector as its entry in the manifest and its bytes."""
     vectors = []
-    for name, message, arrays in WRITTEN:
+    for name, message, arrays in WRITTEN + streams.WRITTEN:
         for form, suffix in FORMS.items():
             vectors.append(_valid(f"{name}-{suffix}", message, arrays, form, encode(message, form, arrays)))
-    vectors += [_valid(name, message, {}, Form.TEXT, encode(message, Form.TEXT)) for name, message in TEXTS]
+    vectors += [_valid(name, message, {}, Form.TEXT, encode(message, Form.TEXT)) for name, message in TEXTS + streams.TEXTS]
     template = ResultTemplate("digits", "1", [("probs", "FP32", (1, 10))])
     wide = template.frame(7, TIMING.queue_us, run_part(TIMING.compute_us, TIMING.batch_size), [PROBS.tobytes()])
     vectors.append(_valid("result-wide-integers", RESULT, {"probs": PROBS}, Form.MSGPACK, wide))
+    results = StepResults()
+    _, step = [results.encode(streams.RESULT, streams.OUTPUT) for _ in range(2)]
+    vectors.append(_valid("result-step-wide-integers", streams.RESULT, streams.OUTPUT, Form.MSGPACK, step))
     nested = json.dumps(infer(tensor([2, 2], data=[[1, 2], [3, 4]]), later={"x": []}), indent=1).encode()
     square = {"x": np.array([[1, 2], [3, 4]], "<f4")}
     vectors.append(_valid("infer-nested-data", Infer(id=7, model_name="m"), square, Form.TEXT, nested))
     last = binary({"inputs": [tensor([1])], "later": [{}], "model_name": "m", "id": 7, "op": "infer"}, ONE)
     vectors.append(_valid("infer-op-last", Infer(id=7, model_name="m"), {"x": np.ones(1, "<f4")}, Form.MSGPACK, last))
+    vectors += [_valid(name, message, {}, Form.TEXT, _json(content)) for name, content, message in streams.FREE]
     entry: dict[str, Any] = {
         "file": "valid/unknown-op.json",
         "frame": "text",
@@ -314,18 +291,23 @@ def invalid_vectors() -> list[tuple[dict[str, Any], bytes]]:
     """Give each invalid vector as its entry in the manifest and its bytes."""
     vectors = []
     kinds: list[tuple[str, str, list[Any]]] = [
-        ("client", "binary", INVALID_BINARY),
-        ("client", "text", INVALID_TEXT),
-        ("server", "text", INVALID_SERVER),
+        ("client", "binary", INVALID_BINARY + streams.INVALID_BINARY),
+        ("client", "text", INVALID_TEXT + streams.INVALID_TEXT),
+        ("server", "text", INVALID_SERVER + streams.INVALID_SERVER),
         ("server", "binary", INVALID_SERVER_BINARY),
     ]
     rows = [(sender, frame, *row) for sender, frame, table in kinds for row in table]
-    for sender, frame, name, content, code, param, id, why in rows:  # noqa: A001 - the name on the wire
-        data = content if isinstance(content, bytes) else json.dumps(content, separators=(",", ":")).encode()
+    for sender, frame, name, content, code, param, id, why, *of_stream in rows:  # noqa: A001 - the name on the wire
         file = f"invalid/{frame}-{name}.{'json' if frame == 'text' else 'bin'}"
-        entry = {"file": file, "frame": frame, "from": sender, "code": code, "param": param, "id": id, "why": why}
-        vectors.append((entry, data))
+        entry = {"file": file, "frame": frame, "from": sender, "code": code, "param": param, "id": id}
+        for stream, step in of_stream:
+            entry |= {"stream": stream} if step is None else {"stream": stream, "step": step}
+        vectors.append((entry | {"why": why}, _json(content)))
     return vectors
+
+
+def _json(content: object) -> bytes:
+    return content if isinstance(content, bytes) else json.dumps(content, separators=(",", ":")).encode()
 
 
 def build() -> dict[str, bytes]:

@@ -12,6 +12,7 @@ import pytest
 
 from tidegate.codecs.datatypes import DATATYPES, datatype_of
 from tidegate.codecs.errors import CodecError, Form
+from tidegate.codecs.messages import CLIENT_OPS, SERVER_OPS, TENSOR_FIELDS
 from tidegate.codecs.reader import Received, client_messages, server_messages
 from tidegate.codecs.tensors import pack_strings
 
@@ -36,7 +37,7 @@ def test_a_valid_vector_means_what_the_manifest_says(entry: dict[str, Any]) -> N
         assert received.message is None
         return
     fields = json.loads(msgspec.json.encode(received.message))
-    carried = {"infer": "inputs", "result": "outputs"}.get(fields["op"], "")
+    carried = TENSOR_FIELDS.get(type(received.message))
     assert {key: value for key, value in fields.items() if key != carried} == entry["message"]
     assert list(received.tensors) == [tensor["name"] for tensor in entry["tensors"]]
     for tensor, array in zip(entry["tensors"], received.tensors.values(), strict=True):
@@ -47,11 +48,12 @@ def test_a_valid_vector_means_what_the_manifest_says(entry: dict[str, Any]) -> N
 
 @pytest.mark.parametrize("entry", MANIFEST["invalid"], ids=lambda entry: entry["file"])
 def test_an_invalid_vector_is_refused_as_the_manifest_says(entry: dict[str, Any]) -> None:
-    """Reading a file is refused with the code, the place and the id that the manifest names."""
+    """Reading a file is refused with the code and the place that the manifest names, and names what it says."""
     with pytest.raises(CodecError) as caught:
         _read(entry)
     error = caught.value
-    assert (error.code, error.param, error.id) == (entry["code"], entry["param"], entry["id"])
+    assert (error.code, error.param) == (entry["code"], entry["param"])
+    assert error.subject == (entry["id"], entry.get("stream"), entry.get("step"))
 
 
 def test_generating_again_gives_the_same_files() -> None:
@@ -65,9 +67,7 @@ def test_generating_again_gives_the_same_files() -> None:
 def test_the_vectors_cover_every_op_datatype_and_form() -> None:
     """No op, datatype, form or error code of the codecs is without a vector."""
     valid = MANIFEST["valid"]
-    assert {entry["message"]["op"] for entry in valid if entry["message"]} == {
-        "infer", "cancel", "models", "ping", "pong", "hello", "result", "error", "goaway",
-    }  # fmt: skip
+    assert {entry["message"]["op"] for entry in valid if entry["message"]} == {*CLIENT_OPS, *SERVER_OPS}
     assert {tensor["datatype"] for entry in valid for tensor in entry["tensors"]} == set(DATATYPES)
     assert {entry["form"] for entry in valid} == {form.value for form in Form}
     assert {entry["code"] for entry in MANIFEST["invalid"]} == {"invalid_message", "invalid_input", "too_large"}

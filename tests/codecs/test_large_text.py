@@ -17,6 +17,7 @@ from tidegate.codecs.datatypes import DATATYPES
 from tidegate.codecs.errors import CodecError, Fault
 from tidegate.codecs.json_data import decode
 from tidegate.codecs.json_pieces import PIECE_BYTES, WrongNesting, pieces
+from tidegate.codecs.messages import CLIENT_OPS, TENSOR_FIELDS
 from tidegate.codecs.reader import Received, client_messages
 from tidegate.codecs.steps import finish
 
@@ -29,10 +30,11 @@ def outcome(text: bytes, *, steps: bool) -> tuple[Any, ...]:
     try:
         received = finish(READER.text_steps(text)) if steps else READER.text(text)
     except CodecError as error:
-        return (error.code, error.param, error.id, error.form)
+        return (error.code, error.param, error.subject, error.form)
     message = received.message
     tensors = {name: (array.dtype, array.shape, array.tolist()) for name, array in received.tensors.items()}
-    return (message.op if hasattr(message, "op") else type(message).__name__, message.id, tensors)
+    headers = TENSOR_FIELDS.get(type(message))
+    return (msgspec.structs.replace(message, **{headers: ()}) if headers else message, tensors)
 
 
 JSON = st.recursive(
@@ -52,11 +54,19 @@ TENSORS = st.fixed_dictionaries(
     },
 )
 MESSAGES = st.fixed_dictionaries(
-    {"op": st.sampled_from(["infer", "infer", "infer", "ping", "models", "cancel", "pong", "no", 7])},
+    {"op": st.sampled_from(["infer", "infer", "step", "open", "open", *CLIENT_OPS, "no", 7])},
     optional={
         "id": st.sampled_from([7, "seven", -1, "", None, "x" * 65]),
         "model_name": st.sampled_from(["m", "", 7]),
         "inputs": st.one_of(st.lists(st.one_of(TENSORS, TENSORS, JSON), max_size=3), JSON),
+        "constants": st.one_of(st.lists(st.one_of(TENSORS, TENSORS, JSON), max_size=3), JSON),
+        "stream": st.sampled_from([7, "seven", "", None, "x" * 65]),
+        "step": st.sampled_from([1, 0, "1", None]),
+        "streams": st.sampled_from([[{"stream": 7, "last_seq": 0}], [{"stream": 7}], [], 7]),
+        "token": st.sampled_from(["t", 7]),
+        "to": st.sampled_from(["t", ""]),
+        "until": st.sampled_from([0, -1, None]),
+        "from_snapshot": st.booleans(),
         "outputs": st.sampled_from([[{"name": "y"}], [], [7], None]),
         "timeout_ms": st.sampled_from([1, 0, "1"]),
         "priority": st.sampled_from([0, 1]),
@@ -71,8 +81,9 @@ def ordered(value: Any, names: tuple[str, ...]) -> Any:
     if not isinstance(value, dict):
         return value
     fields = {name: value[name] for name in (*names, *value) if name in value}
-    if isinstance(fields.get("inputs"), list) and names is large_text._FIELDS:
-        fields["inputs"] = [ordered(tensor, large_text._TENSOR_FIELDS) for tensor in fields["inputs"]]
+    for name in ("inputs", "constants") if names is large_text._FIELDS else ():
+        if isinstance(fields.get(name), list):
+            fields[name] = [ordered(tensor, large_text._TENSOR_FIELDS) for tensor in fields[name]]
     return fields
 
 
@@ -116,7 +127,36 @@ def test_the_last_of_two_fields_counts() -> None:
 def test_what_is_not_data_is_small(field: str, value: Any, param: str | None) -> None:
     """A message that is large without its data is refused, with its id, before any of it is built."""
     text = json.dumps({"op": "infer", "id": 7, "model_name": "m", "inputs": []} | {field: value}).encode()
-    assert outcome(text, steps=True)[:3] == ("too_large", param, 7)
+    assert outcome(text, steps=True)[:3] == ("too_large", param, (7, None, None))
+
+
+@pytest.mark.parametrize(
+    ("message", "param", "subject"),
+    [
+        ({"op": "step", "inputs": [{"name": "x"}] * 30_000}, "inputs", (None, 7, 3)),
+        ({"op": "open", "id": 1, "constants": [{"name": "x"}] * 30_000}, "constants", (1, None, None)),
+        ({"op": "close", "stream": "s" * 1000, "id": 1, "token": 0} | {"streams": []}, "stream", (None, None, None)),
+        ({"op": "resume", "token": "t", "streams": [{"stream": 1, "last_seq": 1}] * 9000}, None, (None, None, None)),
+        ({"op": "cancel", "id": "i" * 100_000}, None, (None, 7, None)),
+    ],
+)
+def test_what_is_not_data_is_small_in_streams_too(message: dict[str, Any], param: str | None, subject: Any) -> None:
+    """The same holds for the messages of streams, which are refused with what they may name."""
+    text = json.dumps({"stream": 7, "step": 3} | message).encode()
+    code, place, named, _ = outcome(text, steps=True)
+    assert (code in ("too_large", "invalid_message"), place, named) == (True, param, subject)
+
+
+@pytest.mark.parametrize(("op", "field"), [("step", "inputs"), ("open", "constants")])
+def test_tensors_of_streams_are_put_aside(op: str, field: str) -> None:
+    """The data of a step and of the constants of a stream is decoded apart, and lists of other ops are not looked at."""
+    tensor = {"name": "x", "shape": [200_000], "datatype": "FP32", "data": [0.5] * 200_000}
+    other = "constants" if field == "inputs" else "inputs"
+    fields = {"op": op, "id": 1, "stream": 7, "step": 3, "model_name": "m", field: [tensor], other: [{}] * 100}
+    text = json.dumps(fields, separators=(",", ":")).encode()
+    assert sum(1 for _ in READER.text_steps(text)) > len(text) // PIECE_BYTES
+    received = finish(READER.text_steps(text))
+    assert (received.message.stream, received.tensors["x"].shape) == (7, (200_000,))
 
 
 def test_what_is_unknown_may_be_large() -> None:
@@ -125,12 +165,12 @@ def test_what_is_unknown_may_be_large() -> None:
     assert finish(READER.text_steps(text)).message.id == 7
 
 
-def test_a_text_beyond_its_limit_has_its_id() -> None:
-    """A text message that is too large is refused with its id, as long as looking for it is cheap."""
-    for size, id_ in ((MIB, 7), (2 * MIB, None)):
-        text = b'{"op":"infer","id":7,"model_name":"m"}' + b" " * size
+def test_a_text_beyond_its_limit_has_its_name() -> None:
+    """A text message that is too large is refused with what it names, as long as looking for that is cheap."""
+    for size, named in ((MIB, (None, 7, 3)), (2 * MIB, (None, None, None))):
+        text = b'{"op":"step","id":7,"stream":7,"step":3}' + b" " * size
         assert outcome(text, steps=True) == outcome(text, steps=False)
-        assert outcome(text, steps=True)[:3] == ("too_large", None, id_)
+        assert outcome(text, steps=True)[:3] == ("too_large", None, named)
 
 
 # Long lists in pieces.

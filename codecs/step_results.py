@@ -1,0 +1,108 @@
+"""The results of streams as binary messages: what those share whose outputs are alike is packed once, the rest is filled in.
+
+Only for results with a msgpack header; a reader takes them for what ``writer.encode`` writes, which also writes the first of
+a kind, all that hold BYTES, and whatever it refuses. This module does not know streams.
+
+Bound: so many kinds; at the bound all are forgotten.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Any
+
+import msgpack
+
+from .errors import Form
+from .frames import ALIGNMENT, LENGTH_BYTES, PADDING
+from .limits import HEADER_MAX_BYTES
+from .tensors import contiguous, describe
+from .writer import encode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .datatypes import Array
+    from .messages import Result
+
+_KINDS = 512
+_packer = msgpack.Packer(use_bin_type=True, autoreset=True)
+_pack = _packer.pack
+
+
+def _packed(*items: object) -> bytes:
+    return b"".join(map(_pack, items))
+
+
+# All have op, stream, step, seq, final, timing and outputs; some have text and reason.
+_HEADS = [_packer.pack_map_header(count) + _packed("op", "result", "stream") for count in (7, 8, 9)]
+_FALSE, _TRUE = _packed(False), _packed(True)
+# What stands before each number. Those have a fixed width, so that nothing depends on how large they are.
+_UINT64 = b"\xcf"
+_STEP = _packed("step") + _UINT64
+_SEQ = _packed("seq") + _UINT64
+_FINAL = _packed("final")
+_QUEUE = _packed("timing") + _packer.pack_map_header(3) + _packed("queue_us") + _UINT64
+_COMPUTE = _packed("compute_us") + _UINT64
+_ROWS = _packed("batch_size") + _UINT64
+_TEXT, _REASON = _packed("text"), _packed("reason")
+_numbers = struct.Struct(f">{len(_STEP)}sQ{len(_SEQ)}sQ{len(_FINAL)}s1s{len(_QUEUE)}sQ{len(_COMPUTE)}sQ{len(_ROWS)}sQ")
+_pack_numbers, _NUMBERS_BYTES = _numbers.pack, _numbers.size
+
+
+class StepResults:
+    """Writes results of streams, and remembers what those have in common that it has written."""
+
+    __slots__ = ("_kinds",)
+
+    def __init__(self) -> None:
+        # Of each kind: the headers of its outputs, and what follows each output.
+        self._kinds: dict[tuple[Any, ...], tuple[bytes, list[bytes]]] = {}
+
+    def encode(self, result: Result, outputs: Mapping[str, Array]) -> bytes:
+        """Write one result of a stream, with a msgpack header.
+
+        Raises:
+            InvalidInput, TooLarge: as ``writer.encode`` does.
+        """
+        key = tuple([(name, array.dtype, array.shape) for name, array in outputs.items()])
+        kind = self._kinds.get(key)
+        if kind is None:
+            data = encode(result, Form.MSGPACK, outputs)
+            self._learn(key, outputs)
+            return data
+        headers, paddings = kind
+        head, said = (_HEADS[0], b"") if result.text is None and result.reason is None else _said(result)
+        name: bytes = _pack(result.stream)
+        size = len(head) + len(name) + _NUMBERS_BYTES + len(headers) + len(said)
+        if size > HEADER_MAX_BYTES:
+            return encode(result, Form.MSGPACK, outputs)
+        timing = result.timing
+        numbers = _pack_numbers(
+            _STEP, result.step, _SEQ, result.seq, _FINAL, _TRUE if result.final else _FALSE,
+            _QUEUE, timing.queue_us, _COMPUTE, timing.compute_us, _ROWS, timing.batch_size,
+        )  # fmt: skip
+        pieces: list[Any] = [size.to_bytes(LENGTH_BYTES, "little"), head, name, numbers, headers, said]
+        pieces.append(PADDING[-(LENGTH_BYTES + size) % ALIGNMENT])
+        for array, padding in zip(outputs.values(), paddings, strict=True):
+            pieces += (contiguous(array), padding)
+        return b"".join(pieces)
+
+    def _learn(self, key: tuple[Any, ...], outputs: Mapping[str, Array]) -> None:
+        if any(array.dtype.hasobject for array in outputs.values()):
+            return
+        headers, _ = describe(outputs)
+        if len(self._kinds) >= _KINDS:
+            self._kinds.clear()
+        self._kinds[key] = _packed("outputs", headers), [PADDING[-header["nbytes"] % ALIGNMENT] for header in headers]
+
+
+def _said(result: Result) -> tuple[bytes, bytes]:
+    """Give the head of a result that says something, and what it says."""
+    said = b""
+    count = 0
+    if result.text is not None:
+        said, count = _TEXT + _pack(result.text), 1
+    if result.reason is not None:
+        said, count = said + _REASON + _pack(result.reason), count + 1
+    return _HEADS[count], said
