@@ -79,10 +79,10 @@ class Admission:
         asked = (shapes, outputs, priority)
         kind = self._good.get(asked) or self._learn(asked, arrays, tensors)
         if self._shared:
-            key = (kind.key, *[_fingerprint(arrays[index]) for index in self._shared])
+            key = (kind.key, *[fingerprint(arrays[index]) for index in self._shared])
             kind = self._kind(key, kind.rows, kind.nbytes, kind.outputs, priority)
         if self._has_strings:
-            kind = self._kind(kind.key, kind.rows, sum(map(_size, arrays)), kind.outputs, priority)
+            kind = self._kind(kind.key, kind.rows, sum(map(size_of, arrays)), kind.outputs, priority)
         return arrays, kind
 
     def _kind(self, key: Hashable, rows: int, nbytes: int, outputs: tuple[int, ...] | None, priority: int) -> Kind:
@@ -102,7 +102,7 @@ class Admission:
         for spec, shape in zip(self._specs, shapes, strict=True):
             self._check_shape(spec, shape, tensors)
         rows, key = self._rows_and_key(shapes, tensors) if self._batched else (1, None)
-        kind = self._kind(key, rows, sum(map(_size, arrays)), self._output_indices(outputs), priority)
+        kind = self._kind(key, rows, sum(map(size_of, arrays)), self._output_indices(outputs), priority)
         if len(self._good) >= _REMEMBERED_SHAPES:
             self._good.clear()
         self._good[asked] = kind
@@ -164,12 +164,13 @@ def _shape_text(spec: TensorSpec) -> str:
     return "[" + ", ".join("any" if size == -1 else str(size) for size in spec.shape) + "]"
 
 
-def _size(array: Array) -> int:
+def size_of(array: Array) -> int:
     """Return the bytes that an array takes; those of strings, not of pointers to them."""
     return sum(map(len, array.ravel().tolist())) + array.nbytes if array.dtype.hasobject else array.nbytes
 
 
-def _fingerprint(array: Array) -> Hashable:
+def fingerprint(array: Array) -> Hashable:
+    """Return what is equal for arrays of one datatype that hold the same elements in the same order."""
     if array.dtype.hasobject:
         return tuple(array.ravel().tolist())
     content = array.tobytes()

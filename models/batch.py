@@ -43,9 +43,10 @@ class Run:
         started: when it began, in seconds of the monotonic clock.
         compute_s: seconds that it took.
         context: a place for whoever takes the answers to keep what all of a run's answers share.
+        extra: what ``Kind.together`` made of the outputs.
     """
 
-    __slots__ = ("compute_s", "context", "model", "outputs", "size", "started")
+    __slots__ = ("compute_s", "context", "extra", "model", "outputs", "size", "started")
 
     def __init__(self, model: Model, size: int, outputs: Sequence[Array], started: float, compute_s: float) -> None:
         self.model = model
@@ -54,6 +55,7 @@ class Run:
         self.started = started
         self.compute_s = compute_s
         self.context: Any = None
+        self.extra: Any = None
 
     def rows(self, index: int, start: int, stop: int) -> Array:
         """Return rows ``start`` to ``stop`` of one output, as a view; the whole output if it has no rows."""
@@ -73,13 +75,15 @@ class Batch:
         suspect: whether its worker died of the batch that it comes from.
     """
 
-    __slots__ = ("_arrays", "control", "error", "estimate_s", "key", "pieces", "rows", "run", "suspect", "worker")
+    __slots__ = ("_arrays", "_together", "control", "error", "estimate_s", "key", "pieces", "rows", "run", "suspect", "worker")
 
     def __init__(self, worker: Worker, pieces: list[Piece], *, suspect: bool = False) -> None:
         self.worker = worker
         self.pieces = pieces
         self.suspect = suspect
-        self.key = pieces[0][0].kind.key
+        kind = pieces[0][0].kind
+        self.key = kind.key
+        self._together = kind.together
         self.rows = rows_of(pieces)
         self.estimate_s = 0.0
         self._arrays: list[Array] | None = None
@@ -96,9 +100,9 @@ class Batch:
         """Put the inputs together now, on the event loop, if they are small.
 
         For a batch that has to wait for its slot: the slot then computes without a pause, and the copying is done by the
-        core that has the bytes at hand.
+        core that has the bytes at hand. What shares a run in its own way does so at the slot.
         """
-        if sum([request.kind.nbytes for request, _, _ in self.pieces]) <= _PREPARED_BYTES:
+        if self._together is None and sum([request.kind.nbytes for request, _, _ in self.pieces]) <= _PREPARED_BYTES:
             with suppress(MemoryError, ValueError):  # it is tried again at the slot, which tells what is wrong
                 self._arrays = self._assemble(self.worker.model)
 
@@ -110,9 +114,7 @@ class Batch:
         model = self.worker.model
         started = time.monotonic()
         try:
-            arrays = self._assemble(model) if self._arrays is None else self._arrays
-            outputs = model.backend.run(arrays, self.control)
-            self._check(model, outputs)
+            outputs, extra = self._compute(model)
         except TidegateError as error:
             self.error = error
         except Exception:
@@ -120,6 +122,20 @@ class Batch:
             self.error = InternalError(f"running {model.name} failed; the gateway's log says why")
         else:
             self.run = Run(model, self.rows, outputs, started, time.monotonic() - started)
+            self.run.extra = extra
+
+    def _compute(self, model: Model) -> tuple[Sequence[Array], Any]:
+        """Run the model; returns its outputs and what ``Kind.together`` makes of them."""
+        together = self._together
+        if together is None:
+            arrays = self._assemble(model) if self._arrays is None else self._arrays
+            outputs = model.backend.run(arrays, self.control)
+            self._check(model, outputs)
+            return outputs, None
+        arrays, gathered = together.gather(self.pieces)
+        outputs = model.backend.run(arrays, self.control)
+        self._check(model, outputs)
+        return outputs, together.finish(gathered, outputs)
 
     def _assemble(self, model: Model) -> list[Array]:
         if len(self.pieces) == 1:

@@ -10,10 +10,19 @@ from msgspec import Meta
 
 from tidegate.errors import ModelUnavailable
 
+from .streams.declared import (
+    DeclaredCarry,
+    DeclaredChunk,
+    DeclaredConstant,
+    DeclaredLoop,
+    DeclaredState,
+    DeclaredStream,
+    Value,
+)
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-Value = bool | int | float | str
 Size = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 
 
@@ -72,6 +81,12 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         dims: symbolic dimension, or ``input.axis`` → size to probe with.
         source: where the model file is, if not in this folder.
         inputs: how to make up values for the proof, by input name.
+        state: outputs of a stream's step that are inputs of the next.
+        carry: inputs of a stream of which the end is put before the next.
+        constant: inputs that are given once, when a stream is opened.
+        chunk: how long what a step brings may be.
+        stream: what holds for all streams.
+        loop: how a step feeds itself.
     """
 
     batching: Literal["auto", "off"] = "auto"
@@ -87,6 +102,12 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dims: dict[str, Size] = {}
     source: PackageSource | None = None
     inputs: dict[str, InputProbe] = {}
+    state: tuple[DeclaredState, ...] = ()
+    carry: tuple[DeclaredCarry, ...] = ()
+    constant: tuple[DeclaredConstant, ...] = ()
+    chunk: DeclaredChunk | None = None
+    stream: DeclaredStream = DeclaredStream()
+    loop: DeclaredLoop | None = None
 
 
 def parse(text: str) -> ModelConfig:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -25,16 +26,20 @@ from .repository import nothing_to_serve
 from .request import NEVER, Request
 from .scheduler import Observer, Scheduler
 from .slots import available_cores
+from .streams.host import StreamHost
+from .streams.local import LocalStream
+from .streams.population import StreamBounds
 from .task import InferenceTask
 from .worker import Worker
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
-    from tidegate.results import Result
+    from tidegate.results import Result, StreamResult
 
     from .processes.keeper import ProcessState
+    from .streams.ring import Overflow
 
 MiB = 1024 * 1024
 _PRIORITIES = 8  # below and above the usual; over a socket, clients can only lower theirs
@@ -54,6 +59,7 @@ class Engine:
         model_bytes: most bytes of input tensors that wait for one model; None for no bound of its own.
         client_bytes: most bytes of input tensors that one client has waiting or running; None for no bound of its own.
         max_requests: most requests that wait or run in the whole process; None for one for each 16 KiB of ``queue_bytes``.
+        stream_bounds: how many streams there may be, and what they may keep; None for the usual bounds.
         observer: told of every run.
     """
 
@@ -67,6 +73,7 @@ class Engine:
         model_bytes: int | None = None,
         client_bytes: int | None = None,
         max_requests: int | None = None,
+        stream_bounds: StreamBounds | None = None,
         observer: Observer | None = None,
     ) -> None:
         self.compute_slots = compute_slots or available_cores()
@@ -77,6 +84,8 @@ class Engine:
         self._numbers = itertools.count(1)
         self._catalogue = Catalogue((), ())
         self._scheduler: Scheduler | None = None
+        self._stream_bounds = stream_bounds or StreamBounds()
+        self._streams: StreamHost | None = None
         self._pool = ProcessPool(self.compute_slots)
 
     async def __aenter__(self) -> Self:
@@ -110,11 +119,14 @@ class Engine:
             observer=self._observer,
             processes=self._pool.live,
         )
+        self._streams = StreamHost(self._catalogue, self._scheduler, self._stream_bounds)
         self._pool.changed = self._scheduler.wake
 
     async def aclose(self, grace_s: float = 10.0) -> None:
         """End: what is queued is refused as ``shutting_down``, what runs has ``grace_s`` seconds, then is ``cancelled``."""
         try:
+            if self._streams is not None:
+                self._streams.close()
             if self._scheduler is not None:
                 await self._scheduler.aclose(grace_s)
         finally:
@@ -195,6 +207,92 @@ class Engine:
         copies = {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in given.items()}
         return self._start(model, copies, version, outputs, timeout, priority)
 
+    def stream(
+        self,
+        model: str,
+        inputs: Mapping[str, Any] | None = None,
+        /,
+        *,
+        version: str | None = None,
+        outputs: str | Sequence[str] | None = None,
+        overflow: Overflow = "block",
+        window: int = 256,
+        timeout: float | None = None,
+        priority: int | None = None,
+        snapshot: bytes | None = None,
+        **constants: Any,
+    ) -> LocalStream:
+        """Return a stream, an ordered conversation whose state the engine keeps; ``async with`` opens and closes it::
+
+            async with engine.stream("silero_vad", sr=16000) as stream:
+                async for result in stream.run(chunks): ...
+
+        Args:
+            model: its name.
+            inputs: constants by name, where names are no identifiers or collide with an argument here.
+            version: which version; None for the newest.
+            outputs: the output, or the outputs, that are wanted; None for those that are not states.
+            overflow: what happens when results are not read: ``block`` waits, ``latest`` keeps the newest, ``drop_oldest``.
+            window: how many results may lie unread.
+            timeout: seconds after which a step is no longer wanted.
+            priority: larger is served first; 0 if not given.
+            snapshot: a state to begin with, from ``snapshot()`` of a stream of the same model.
+            **constants: tensors that are given once, by name.
+        """
+        streams, given = self.streams, merge_tensors(inputs, constants)
+        return LocalStream(
+            streams,
+            self._client,
+            model,
+            version,
+            given,
+            outputs=outputs,
+            overflow=overflow,
+            window=window,
+            timeout=timeout,
+            priority=priority,
+            snapshot=snapshot,
+        )
+
+    async def generate(
+        self,
+        model: str,
+        prompt: Any,
+        *,
+        version: str | None = None,
+        outputs: str | Sequence[str] | None = None,
+        timeout: float | None = None,
+        priority: int | None = None,
+        max_steps: int | None = None,
+        temperature: float | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int | None = None,
+    ) -> AsyncGenerator[StreamResult]:
+        """Let a model go on from a prompt, and yield each token as it is made.
+
+        Args:
+            model: its name.
+            prompt: token ids, INT64 [L].
+            version: which version; None for the newest.
+            outputs: what is wanted beside the tokens.
+            timeout: seconds for the whole of it.
+            priority: larger is served first; 0 if not given.
+            max_steps: most tokens to make; None for as many as the model allows.
+            temperature: how boldly to choose; 0 takes the likeliest.
+            top_k: choose among so many of the likeliest.
+            top_p: choose among the likeliest that make up this share together.
+            seed: of the random numbers; the same one makes the same text.
+
+        Raises:
+            TidegateError: any of its children.
+        """
+        wishes = {"max_steps": max_steps, "temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
+        stream = self.stream(model, version=version, outputs=outputs, timeout=timeout, priority=priority)
+        async with stream, aclosing(stream.generate(prompt, **wishes)) as results:  # type: ignore[arg-type]
+            async for result in results:
+                yield result
+
     def _start(
         self,
         model: str,
@@ -237,6 +335,17 @@ class Engine:
         if self._scheduler is None:
             raise ModelUnavailable("the engine has not been started: use 'async with Engine(…)'")
         return self._scheduler.add
+
+    @property
+    def streams(self) -> StreamHost:
+        """The streams, for whoever drives them himself.
+
+        Raises:
+            ModelUnavailable: the engine was never started.
+        """
+        if self._streams is None:
+            raise ModelUnavailable("the engine has not been started: use 'async with Engine(…)'")
+        return self._streams
 
     def cancel(self, request: Request) -> CancelOutcome:
         """Cancel a request; see ``InferenceTask.cancel`` for what the outcome means."""

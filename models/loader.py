@@ -17,6 +17,7 @@ from .probe_shapes import dynamic_axes
 from .probe_subject import Subject
 from .safety import check_external_data, check_model_file, read_model_file
 from .signature import DYNAMIC, TensorSpec
+from .streams.padding import prove_padding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -95,7 +96,7 @@ def _load(source: ModelSource) -> Model:
     with backend.stoppable(proof_limit_s(source.config)) as run:
         proof = prove(opened.subject(run), source.config)
     known = all(axis == batch for spec, batch in zip(inputs, proof.layout, strict=True) for axis in dynamic_axes(spec))
-    return Model(
+    model = Model(
         name=source.name,
         version=source.version,
         inputs=tuple(replace(spec, batch_axis=axis) for spec, axis in zip(inputs, proof.layout, strict=True)),
@@ -106,6 +107,9 @@ def _load(source: ModelSource) -> Model:
         metadata=backend.metadata,
         sha256=opened.sha256,
     )
+    if model.stream.loop is None:
+        return model
+    return replace(model, batching=replace(model.batching, unpadded=prove_padding(model)))
 
 
 def _checked_file(source: ModelSource) -> tuple[Path, GraphFacts, str]:

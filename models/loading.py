@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .processes.pool import ProcessPool
+
+_log = logging.getLogger("tidegate.models")
 
 
 async def load_all(folder: Path | None, pool: ProcessPool) -> tuple[list[Model], list[BadSource]]:
@@ -43,9 +46,13 @@ async def load_all(folder: Path | None, pool: ProcessPool) -> tuple[list[Model],
 def load_one(source: ModelSource, pool: ProcessPool) -> Model | BadSource:
     """Load a model where it wants to be loaded, or say why it cannot be served. Takes up to seconds."""
     try:
-        return pool.load(source) if source.config.executor == "process" else load(source)
+        model = pool.load(source) if source.config.executor == "process" else load(source)
     except ModelUnavailable as error:
         return _bad(source, error)
+    if found := model.stream.found:
+        pairs = ", ".join(f"{state.source.name} -> {state.spec.name}" for state in found)
+        _log.info("%s: by their names these are its states in a stream: %s", model.name, pairs)
+    return model
 
 
 def _bad(source: ModelSource | Model, error: ModelUnavailable) -> BadSource:

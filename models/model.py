@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .streams.resolve import resolve
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .backend import Backend
     from .config import ModelConfig
     from .signature import Batching, TensorSpec
+    from .streams.spec import StreamSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,7 @@ class Model:
         config: what ``model.toml`` said, or the defaults.
         metadata: what the model file says about itself.
         sha256: of the model file, in hexadecimal; data files beside it are not included.
+        stream: how it is streamed, settled as it is made; raises ModelUnavailable if ``config`` does not fit the tensors.
     """
 
     name: str
@@ -38,6 +42,10 @@ class Model:
     config: ModelConfig
     metadata: Mapping[str, str] = field(default_factory=dict)
     sha256: str = ""
+    stream: StreamSpec = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "stream", resolve(self))
 
     def describe(self) -> dict[str, Any]:
         """Return what a client may know about the model, as JSON-able data."""
@@ -51,4 +59,5 @@ class Model:
             "metadata": dict(self.metadata),
             "pure": self.config.pure,
             "sha256": self.sha256,
+            "stream": self.stream.describe(),
         }

@@ -20,6 +20,7 @@ from tidegate.errors import ModelUnavailable
 
 from . import config as model_config
 from .config import ModelConfig, PackageSource
+from .streams.vocabulary import with_vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -156,7 +157,7 @@ def _models_of(entry: Path, name: str, root: Path, *, own: bool) -> Iterator[Mod
 def _models_in(folder: Path, root: Path, *, own: bool) -> Iterator[ModelSource]:
     """Yield the versions in a model's folder; nothing if the folder has nothing to do with models."""
     has_config = (folder / CONFIG_FILE).exists()
-    config = model_config.read(folder / CONFIG_FILE) if has_config else ModelConfig()
+    config = with_vocabulary(model_config.read(folder / CONFIG_FILE), folder, own=own) if has_config else ModelConfig()
     files = _version_files(folder)
     if config.source is not None:
         if files:

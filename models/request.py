@@ -43,6 +43,28 @@ class Sink(Protocol):
         """Take the error that ends a request."""
 
 
+class Together(Protocol):
+    """How requests of one kind share a run, where that is more than joining them along batch axes.
+
+    Called at a compute slot; several runs may go on at once.
+    """
+
+    def gather(self, pieces: Sequence[Piece]) -> tuple[list[Array], Any]:
+        """Return the inputs of a run, and whatever ``finish`` needs to know of them.
+
+        Raises:
+            ModelFailed: they cannot be put together.
+        """
+        ...
+
+    def finish(self, gathered: Any, outputs: Sequence[Array]) -> Any:
+        """Return what is made of the outputs before anybody is told; it becomes ``Run.extra``.
+
+        Raises:
+            ModelFailed: they are not what they should be.
+        """
+
+
 class Kind:
     """What all requests have in common that look the same; made once for many of them.
 
@@ -53,9 +75,10 @@ class Kind:
         nbytes: bytes of each one's tensors.
         outputs: indices of the outputs that are wanted; None for all.
         priority: larger is served first.
+        together: how they share a run; None if their arrays are joined along the batch axes.
     """
 
-    __slots__ = ("key", "nbytes", "outputs", "priority", "rows", "worker")
+    __slots__ = ("key", "nbytes", "outputs", "priority", "rows", "together", "worker")
 
     def __init__(
         self,
@@ -66,6 +89,7 @@ class Kind:
         nbytes: int = 0,
         outputs: tuple[int, ...] | None = None,
         priority: int = 0,
+        together: Together | None = None,
     ) -> None:
         self.worker = worker
         self.key = key
@@ -73,6 +97,7 @@ class Kind:
         self.nbytes = nbytes
         self.outputs = outputs
         self.priority = priority
+        self.together = together
 
 
 class Request:

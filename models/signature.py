@@ -47,12 +47,14 @@ class Batching:
         reason: why, in plain words.
         sizes: the numbers of rows that were proved and may be run, ascending; always begins with 1.
         cost_s: the fastest of a few runs of each size in ``sizes``, in seconds. Empty when no probe input could be run.
+        unpadded: of a model that feeds itself, why rows whose caches have different lengths share no batch; None if they do.
     """
 
     verdict: Verdict
     reason: str
     sizes: tuple[int, ...] = (1,)
     cost_s: Mapping[int, float] = field(default_factory=lambda: MappingProxyType({}))
+    unpadded: str | None = "it was not tried"
 
     @property
     def max_batch(self) -> int:

@@ -60,7 +60,7 @@ class Description(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
     inputs: tuple[_Spec, ...]
     outputs: tuple[_Spec, ...]
-    batching: tuple[Verdict, str, tuple[int, ...], dict[int, float]]
+    batching: tuple[Verdict, str, tuple[int, ...], dict[int, float], str | None]
     metadata: dict[str, str]
     sha256: str
 
@@ -72,7 +72,7 @@ class Description(msgspec.Struct, frozen=True, array_like=True, tag=True):
             for specs in (model.inputs, model.outputs)
         ]
         found = model.batching
-        batching = (found.verdict, found.reason, found.sizes, dict(found.cost_s))
+        batching = (found.verdict, found.reason, found.sizes, dict(found.cost_s), found.unpadded)
         return cls(inputs, outputs, batching, dict(model.metadata), model.sha256)
 
     def restored(self, source: ModelSource, backend: Backend) -> Model:

@@ -55,3 +55,41 @@ class Result(Mapping[str, Array]):
     def __repr__(self) -> str:
         shapes = ", ".join(f"{name}: {array.dtype}{list(array.shape)}" for name, array in self._outputs.items())
         return f"<Result of {self.model} {{{shapes}}} in {self.timing.compute_us} us, batch of {self.timing.batch_size}>"
+
+
+class StreamResult(Result):
+    """One result of a step of a stream: the mapping that ``Result`` is, and its place in the stream.
+
+    Attributes:
+        seq: its number among the stream's results, which count from 1. A number that is skipped belongs to a result that was
+            dropped (``overflow``) or to a step that failed.
+        step: number of the step that made it.
+        final: whether it is the last one of its step.
+        text: of a generation, its outputs as text, if the model has a vocabulary.
+        reason: of the last result of a generation, why it ended: ``stop`` (a stop token), ``length`` or ``cancelled``.
+    """
+
+    __slots__ = ("final", "reason", "seq", "step", "text")
+
+    def __init__(
+        self,
+        outputs: dict[str, Array],
+        *,
+        model: str,
+        version: str,
+        timing: Timing,
+        seq: int,
+        step: int,
+        final: bool,
+        text: str | None = None,
+        reason: str | None = None,
+    ) -> None:
+        super().__init__(outputs, model=model, version=version, timing=timing)
+        self.seq = seq
+        self.step = step
+        self.final = final
+        self.text = text
+        self.reason = reason
+
+    def __repr__(self) -> str:
+        return f"<StreamResult {self.seq}, step {self.step}{super().__repr__().removeprefix('<Result')}"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import onnx
 import pytest
+from loop_models import Table, chars_script
 
 from tidegate.models.loader import load
 from tidegate.models.repository import bundled, scan
@@ -16,6 +19,24 @@ if TYPE_CHECKING:
     from tidegate.models.model import Model
 
 ROOT = Path(__file__).parents[2]
+
+HELD_BACK = """\
+Vanity of vanities, saith the Preacher, vanity of vanities; all is vanity.
+What profit hath a man of all his labour which he taketh under the sun?
+One generation passeth away, and another generation cometh: but the earth abideth for ever.
+The sun also ariseth, and the sun goeth down, and hasteth to his place where he arose.
+The wind goeth toward the south, and turneth about unto the north; it whirleth about continually, and the wind returneth \
+again according to his circuits.
+All the rivers run into the sea; yet the sea is not full; unto the place from whence the rivers come, thither they return \
+again.
+All things are full of labour; man cannot utter it: the eye is not satisfied with seeing, nor the ear filled with hearing.
+The thing that hath been, it is that which shall be; and that which is done is that which shall be done: and there is no \
+new thing under the sun.
+Is there any thing whereof it may be said, See, this is new? it hath been already of old time, which was before us.
+There is no remembrance of former things; neither shall there be any remembrance of things that are to come with those \
+that shall come after.
+"""
+"""From Ecclesiastes 1, a chapter that the character model has not seen."""
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +73,38 @@ def test_digits_is_small_and_batched_exactly(models: dict[str, Model]) -> None:
         ("image", "FP32", (-1, 8, 8), 0),
         ("probs", "FP32", (-1, 10), 0),
     ]
+
+
+def test_chars_is_as_good_as_it_claims() -> None:
+    """On a chapter that was held back, the perplexity is about what the file's metadata says of all of them."""
+    folder = ROOT / "models" / "bundled" / "chars"
+    assert (folder / "model.onnx").stat().st_size < 1_000_000
+    model = onnx.load(folder / "model.onnx")
+    said = {prop.key: prop.value for prop in model.metadata_props}
+    vocab = json.loads((folder / "vocab.json").read_text())
+    assert {"perplexity", "perplexity_of", "data", "licence", "trained_by"} <= set(said)
+    assert int(said["vocabulary"]) == len(vocab)
+    measured = chars_script().perplexity(model, np.array([vocab.index(character) for character in HELD_BACK]))
+    assert measured == pytest.approx(float(said["perplexity"]), rel=0.25)
+    assert float(said["perplexity"]) < 3.5
+
+
+def test_chars_writes_verses_side_by_side(models: dict[str, Model]) -> None:
+    """Caches are found by their names and padded; verses that begin alike and are written side by side end on their own."""
+    chars = models["chars"]
+    loop: dict[str, Any] = chars.stream.describe()["loop"]
+    assert (loop["padded"], loop["context"], chars.batching.verdict != "none") == (True, 256, True)
+    vocab, table = loop["vocab"], Table(chars)
+    prompts = ["And God said", "The", "In the beginning"]
+    players = [
+        table.player().step([vocab.index(character) for character in prompt], temperature=0.5, seed=3) for prompt in prompts
+    ]
+    table.play(*players)
+    for player in players:
+        text = "".join(made.text or "" for made in player.told)
+        words = set(text.replace(",", " ").split())
+        assert player.told[-1].reason in ("stop", "length")
+        assert len(words & {"and", "the", "of", "to", "in", "his", "unto", "he", "that", "for"}) >= 3, text
 
 
 def test_silero_has_its_state_on_axis_one_and_shares_its_rate(models: dict[str, Model]) -> None:

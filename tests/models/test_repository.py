@@ -182,7 +182,8 @@ def test_any_versions_have_one_default(versions: list[str]) -> None:
 def test_bundled_models_are_listed() -> None:
     """The models that come with Tidegate are found, whether or not their packages are installed."""
     found = bundled()
-    assert {"digits", "pitch", "silero_vad"} == {source.name for source in found.sources} | {bad.name for bad in found.bad}
+    names = {source.name for source in found.sources} | {bad.name for bad in found.bad}
+    assert names == {"chars", "digits", "pitch", "silero_vad"}
     assert all(bad.optional for bad in found.bad)
 
 

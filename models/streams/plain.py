@@ -1,0 +1,64 @@
+"""A step that is one run of the model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..admission import size_of
+from .agenda import Made
+from .values import own_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tidegate.results import Array
+
+    from ..batch import Run
+    from ..request import Kind
+    from ..worker import Worker
+    from .agenda import State
+    from .fixed import Fixed, Wanted
+
+
+class PlainAgenda:
+    """An ``Agenda`` of one run.
+
+    Attributes:
+        nbytes: bytes of what the step brings.
+    """
+
+    __slots__ = ("_fixed", "_priority", "_taken", "_wanted", "_worker", "nbytes")
+
+    def __init__(self, worker: Worker, fixed: Fixed, taken: Sequence[Array], wanted: Wanted, priority: int) -> None:
+        """Take what a step brings, as checked by ``Fixed.taken``."""
+        self.nbytes = sum(map(size_of, taken))
+        self._worker = worker
+        self._fixed = fixed
+        self._taken = taken
+        self._wanted = wanted
+        self._priority = priority
+
+    def nothing(self, state: State) -> Made | None:
+        """Return None: it always needs its run."""
+
+    def arrays(self, state: State) -> tuple[list[Array], Kind]:
+        """Return the inputs of the run, and the kind of its request."""
+        return admitted(self._worker, self._fixed.arrays(state, self._taken), self._priority)
+
+    def ran(self, state: State, run: Run, start: int, stop: int) -> Made:
+        """Return what came of the run.
+
+        Raises:
+            ModelFailed: its state cannot be kept.
+        """
+        outputs = {name: own_rows(run, index, start, stop) for name, index in self._wanted}
+        return Made(self._fixed.after(state, self._taken, run, start, stop), outputs, final=True)
+
+    def stop(self) -> None:
+        """Do nothing: no more runs were to come."""
+
+
+def admitted(worker: Worker, arrays: Sequence[Array], priority: int) -> tuple[list[Array], Kind]:
+    """Return the inputs of a run, and the kind of its request: by values of shared inputs and shapes, as for any request."""
+    admission = worker.admission
+    return admission.check(dict(zip(admission.names, arrays, strict=True)), None, priority)

@@ -1,0 +1,250 @@
+"""What a stream has told and has to tell: results in order, each with its number, as many as there is room for. Pure.
+
+Knows nothing of models, steps' contents or messages. Rules, each with a test:
+
+1. Numbers have no gap: each belongs to one item, or to those that a ``Gap`` stands for.
+2. What is taken is taken in order, once, and not beyond the credit that was granted.
+3. What was taken stays for a replay until it was seen. Whoever never says what it has seen keeps as much as there is room for.
+4. Under ``block`` there is room only while everything that was not seen fits, so that a replay is complete. Under ``latest``
+   only the newest item that was not taken is kept, under ``drop_oldest`` as many as fit; a gap tells of the others in their
+   place.
+
+Bounds: items and bytes. What ends a step is always taken in, so they are exceeded by at most one item for each step that waits.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from ..request import NEVER
+
+if TYPE_CHECKING:
+    from tidegate.errors import TidegateError
+    from tidegate.results import Array, Timing
+
+Overflow = Literal["block", "latest", "drop_oldest"]
+
+_ITEM_BYTES = 256  # what an item takes beside its tensors
+
+
+@dataclass(slots=True)
+class Produced:
+    """Something that a step has made.
+
+    Attributes:
+        seq: its number in the stream.
+        step: the step's number.
+        final: whether the step is done.
+        outputs: tensors by name.
+        timing: what the run cost that it comes from.
+        text: the outputs as text, for a model with a vocabulary.
+        reason: why a generation ended.
+    """
+
+    step: int
+    final: bool
+    outputs: dict[str, Array]
+    timing: Timing
+    text: str | None = None
+    reason: str | None = None
+    seq: int = 0
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that it takes, about."""
+        return _ITEM_BYTES + sum([array.nbytes for array in self.outputs.values()])
+
+
+@dataclass(slots=True)
+class Failed:
+    """The end of a step that was accepted and could not be done.
+
+    Attributes:
+        seq: its number in the stream.
+        step: the step's number.
+        error: why.
+        expected_step: the number that the next step must have.
+    """
+
+    step: int
+    error: TidegateError
+    expected_step: int
+    seq: int = 0
+    nbytes = _ITEM_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Items ``first`` to ``last`` are not kept any more."""
+
+    first: int
+    last: int
+
+    @property
+    def seq(self) -> int:
+        """The last number that it stands for."""
+        return self.last
+
+
+Numbered = Produced | Failed
+Item = Numbered | Gap
+
+
+class Ring:
+    """The items of one stream.
+
+    Attributes:
+        seq: the last number that was given.
+        nbytes: bytes of memory of everything that is kept.
+        dropped: how many items were dropped before they were taken.
+    """
+
+    __slots__ = (
+        "_acknowledged",
+        "_kept",
+        "_most",
+        "_most_bytes",
+        "_overflow",
+        "_taken",
+        "_until",
+        "_waiting",
+        "dropped",
+        "nbytes",
+        "seq",
+    )
+
+    def __init__(self, overflow: Overflow, most: int, most_bytes: int, until: int | None = None) -> None:
+        self.seq = 0
+        self.nbytes = 0
+        self.dropped = 0
+        self._overflow = overflow
+        self._most = most
+        self._most_bytes = most_bytes
+        self._until = NEVER if until is None else until
+        self._acknowledged = False
+        self._taken = 0
+        self._kept: deque[Item] = deque()  # taken before
+        self._waiting: deque[Item] = deque()  # not taken; at most its first is a gap, but for what is replayed
+
+    def like(self) -> Ring:
+        """Return an empty ring with the same bounds and no limit to its credit."""
+        return Ring(self._overflow, self._most, self._most_bytes)
+
+    def __len__(self) -> int:
+        return len(self._kept) + len(self._waiting)
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is something that may be taken."""
+        return bool(self._waiting) and self._allowed() > 0
+
+    @property
+    def waiting(self) -> int:
+        """How many items were not taken yet."""
+        return len(self._waiting)
+
+    def has_room(self) -> bool:
+        """Tell whether a step may run: whether its next item has its place."""
+        if self._overflow != "block":
+            return True
+        count = len(self) if self._acknowledged else len(self._waiting)
+        return not count or (count < self._most and self.nbytes < self._most_bytes)
+
+    def add(self, item: Numbered) -> None:
+        """Number an item and keep it."""
+        self.seq += 1
+        item.seq = self.seq
+        if self._overflow == "latest":
+            self._drop_all()
+        self._waiting.append(item)
+        self.nbytes += item.nbytes
+        self._make_room()
+
+    def grant(self, until: int | None, seen: int | None = None) -> None:
+        """Allow items up to number ``until`` to be taken, and forget what was seen; neither is ever taken back."""
+        if until is not None:
+            self._until = until if self._until == NEVER else max(self._until, until)
+        if seen is not None:
+            self._acknowledged = True
+            self._forget_seen(seen)
+
+    def take(self, most: int) -> list[Item]:
+        """Take the next items, at most so many, as far as the credit reaches."""
+        count = min(most, self._allowed())
+        waiting = self._waiting
+        taken = [waiting.popleft() for _ in range(count)]
+        self._kept.extend(taken)
+        if taken:
+            self._taken = max(self._taken, taken[-1].seq)
+        if not self._acknowledged or self._overflow != "block":
+            self._make_room()
+        return taken
+
+    def rewind(self, last_seq: int) -> int:
+        """Let what comes after number ``last_seq`` be taken once more; return the number of the first item that is kept."""
+        last_seq = min(last_seq, self._taken)
+        self._forget_seen(last_seq)
+        self._kept.extend(self._waiting)
+        self._waiting, self._kept = self._kept, deque()
+        first = _first(self._waiting[0]) if self._waiting else self.seq + 1
+        if first > last_seq + 1:
+            self._waiting.appendleft(Gap(last_seq + 1, first - 1))
+        return next((item.seq for item in self._waiting if not isinstance(item, Gap)), self.seq + 1)
+
+    def abandon(self) -> None:
+        """Let a gap stand for all that waits, whatever the credit."""
+        self._drop_all()
+        self._until = NEVER
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._kept.clear()
+        self._waiting.clear()
+        self.nbytes = 0
+
+    def _allowed(self) -> int:
+        """Return how many of the waiting items the credit covers; a gap goes with what follows it."""
+        waiting = self._waiting
+        if not waiting or self._until >= waiting[-1].seq:
+            return len(waiting)
+        count = sum(1 for item in waiting if item.seq <= self._until)
+        return 0 if count == 1 and isinstance(waiting[0], Gap) else count
+
+    def _forget_seen(self, seen: int) -> None:
+        kept = self._kept
+        while kept and kept[0].seq <= seen:
+            self._lose(kept.popleft())
+
+    def _make_room(self) -> None:
+        """Forget what was taken longest ago, then, if the policy says so, what waits longest, until the bounds hold."""
+        kept = self._kept
+        if self._overflow == "block" and self._acknowledged:
+            return
+        while kept and (len(self) > self._most or self.nbytes > self._most_bytes):
+            self._lose(kept.popleft())
+        if self._overflow == "drop_oldest":
+            while len(self._waiting) > 2 and (len(self._waiting) > self._most or self.nbytes > self._most_bytes):
+                self._drop_oldest()
+
+    def _drop_all(self) -> None:
+        while len(self._waiting) > 1 or (self._waiting and not isinstance(self._waiting[0], Gap)):
+            self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        """Let a gap stand for the item that waits longest."""
+        waiting = self._waiting
+        first = waiting.popleft()
+        last = waiting.popleft() if isinstance(first, Gap) and waiting else first
+        self.dropped += not isinstance(last, Gap)
+        self._lose(last)
+        waiting.appendleft(Gap(_first(first), last.seq))
+
+    def _lose(self, item: Item) -> None:
+        if not isinstance(item, Gap):
+            self.nbytes -= item.nbytes
+
+
+def _first(item: Item) -> int:
+    return item.first if isinstance(item, Gap) else item.seq

@@ -1,0 +1,143 @@
+"""The steps of one stream that wait, and which one may come next. Pure; knows nothing of what steps do.
+
+A number decides: the one that is expected is new, a lower one is a repetition or a conflict, a higher one has come too early.
+
+Bounds: steps that wait, their bytes, and how many contents are remembered to tell a repetition from a conflict.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from tidegate.errors import Overloaded, StepConflict, UnexpectedStep, UnknownStream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .agenda import Agenda
+
+_REMEMBERED = 256
+
+
+class Step:
+    """A step that was accepted.
+
+    Attributes:
+        number: its place among the stream's steps.
+        agenda: what it does.
+        arrival: when it came.
+        deadline: when its answer is no longer wanted.
+        cancelled: whether its client has given it up.
+    """
+
+    __slots__ = ("agenda", "arrival", "cancelled", "deadline", "number")
+
+    def __init__(self, number: int, agenda: Agenda, arrival: float, deadline: float) -> None:
+        self.number = number
+        self.agenda = agenda
+        self.arrival = arrival
+        self.deadline = deadline
+        self.cancelled = False
+
+
+class Steps:
+    """Steps in order, and between them what is to be called when those before it have ended.
+
+    Attributes:
+        next: the number that the next step must have.
+        nbytes: bytes of those that wait.
+    """
+
+    __slots__ = ("_contents", "_most", "_most_bytes", "_waiting", "nbytes", "next")
+
+    def __init__(self, most: int, most_bytes: int) -> None:
+        self.next = 1
+        self.nbytes = 0
+        self._most = most
+        self._most_bytes = most_bytes
+        self._waiting: deque[Step | Callable[[], None]] = deque()
+        self._contents: deque[tuple[int, bytes]] = deque(maxlen=_REMEMBERED)
+
+    def like(self) -> Steps:
+        """Return one with the same bounds, where nothing waits."""
+        return Steps(self._most, self._most_bytes)
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def expects(self, number: int, content: bytes, *, is_open: bool) -> bool:
+        """Tell whether a step is the one that is expected; False for a repetition. See ``Stream.expects``."""
+        if number < self.next:
+            known = next((kept for at, kept in self._contents if at == number), content)
+            if known != content:
+                expected = f"step {self.next}, or step {number} as it was"
+                raise StepConflict(f"step {number} was accepted with other content", param="step", expected=expected)
+            return False
+        if not is_open:
+            raise UnknownStream("the stream is closed", param="stream", expected="a stream that is open")
+        if number > self.next:
+            raise self.unexpected(number)
+        if len(self._waiting) >= self._most:
+            raise Overloaded(f"{self._most} steps of the stream wait already; not executed", bound="stream_steps")
+        return True
+
+    def unexpected(self, number: int) -> UnexpectedStep:
+        """Word the refusal of a step that is not the next one."""
+        return UnexpectedStep(
+            f"step {number} is not the next one of the stream; not executed",
+            param="step",
+            expected=f"step {self.next}",
+            expected_step=self.next,
+        )
+
+    def accept(self, agenda: Agenda, content: bytes, now: float, deadline: float) -> None:
+        """Let the step that is expected wait.
+
+        Raises:
+            Overloaded: the steps that wait take too many bytes.
+        """
+        if self._waiting and self.nbytes + agenda.nbytes > self._most_bytes:
+            raise Overloaded(f"{self.nbytes} bytes of steps of the stream wait already", bound="stream_steps")
+        self._waiting.append(Step(self.next, agenda, now, deadline))
+        self._contents.append((self.next, content))
+        self.next += 1
+        self.nbytes += agenda.nbytes
+
+    def note(self, note: Callable[[], None]) -> None:
+        """Let a call wait for its turn among the steps."""
+        self._waiting.append(note)
+
+    def first(self) -> Step | Callable[[], None]:
+        """Return what comes next; something must wait."""
+        return self._waiting[0]
+
+    def pop(self) -> None:
+        """Take away what comes next."""
+        step = self._waiting.popleft()
+        if isinstance(step, Step):
+            self.nbytes -= step.agenda.nbytes
+
+    def cancel(self, number: int) -> None:
+        """Mark a step that waits as given up."""
+        for step in self._waiting:
+            if isinstance(step, Step) and step.number == number:
+                step.cancelled = True
+
+    def expect_again(self, number: int) -> list[Step]:
+        """Let a number be the next one once more; return the steps that waited behind it, which wait no more."""
+        self.next = number
+        while self._contents and self._contents[-1][0] >= number:
+            self._contents.pop()
+        behind = [step for step in self._waiting if isinstance(step, Step)]
+        self._waiting = deque(note for note in self._waiting if not isinstance(note, Step))
+        self.nbytes = 0
+        return behind
+
+    def clear(self) -> list[Callable[[], None]]:
+        """Forget everything; return the calls that waited."""
+        notes = [note for note in self._waiting if not isinstance(note, Step)]
+        self._waiting.clear()
+        self._contents.clear()
+        self.nbytes = 0
+        return notes

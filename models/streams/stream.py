@@ -1,0 +1,384 @@
+"""One stream: steps in order, one at a time, each from the state that the one before it left. Pure; takes ``now``.
+
+Knows nothing of sockets, names or the event loop; what a step does is its agenda's, what is told is the ring's. Rules, each
+with a test:
+
+1. Steps are numbered from 1 and run in that order, one at a time. A number that is known with the same content is a
+   repetition and ignored; one with other content is refused, and so is one that is not expected yet.
+2. A step that fails leaves the state as it was before it. Its number is expected again, and the steps that were accepted
+   behind it fail as well: none of them ever runs on a state that its sender did not mean.
+3. Each step that was accepted ends by exactly one final item, in the order of the steps.
+4. Under ``block`` nothing runs while the ring has no room.
+5. A stream that is dropped forgets everything at once. What still runs for it comes back to nobody.
+
+Bounds: those of its steps and its ring.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+
+from tidegate.errors import Cancelled, DeadlineExceeded, InternalError, TidegateError
+from tidegate.results import Timing
+
+from ..request import NEVER, Request
+from .ring import Failed, Item, Produced, Ring
+from .steps import Step, Steps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..batch import Run
+    from ..client import Client
+    from ..model import Model
+    from ..request import Sink
+    from ..worker import Worker
+    from .agenda import Agenda, Made, State
+
+_log = logging.getLogger("tidegate.models")
+
+NO_RUN = Timing(0, 0, 0)
+
+Status = Literal["open", "closing", "closed"]
+
+
+class Ended(NamedTuple):
+    """The end of a stream; nothing comes after it."""
+
+    reason: str
+
+
+class Runs(Protocol):
+    """Who runs requests."""
+
+    def run(self, request: Request) -> None:
+        """Queue a request; raises what ``Scheduler.add`` raises."""
+
+    def give_up(self, request: Request) -> None:
+        """Cancel a request."""
+
+    def soon(self, stream: Stream) -> None:
+        """Let a stream go on, soon: there may be room for what it makes."""
+
+    def step_ended(self, stream: Stream, code: str) -> None:
+        """Take note that a step has ended: ``ok``, or with the code of an error."""
+
+
+class Stream:
+    """One stream.
+
+    Attributes:
+        worker: who serves its model.
+        fixed: what was settled when it was opened (see ``StreamSpec.begin``).
+        client: whose share its steps use.
+        outputs: names of the outputs that are wanted; None for the usual ones.
+        priority: of its steps.
+        state: what the last step left.
+        ring: what it has told and has to tell.
+        status: ``closing`` finishes what was accepted.
+        receiver: who is told that there is something to take; None while nobody listens.
+        tag: the receiver's own.
+        touched: when something last happened.
+        step_done: the last step that the state knows of.
+        weight: its bytes when they were last counted.
+    """
+
+    __slots__ = (
+        "_before",
+        "_request",
+        "_running",
+        "_runs",
+        "_sink",
+        "_state_bytes",
+        "_steps",
+        "client",
+        "ended",
+        "fixed",
+        "outputs",
+        "priority",
+        "receiver",
+        "ring",
+        "state",
+        "status",
+        "step_done",
+        "tag",
+        "touched",
+        "weight",
+        "worker",
+    )
+
+    def __init__(
+        self,
+        worker: Worker,
+        fixed: Any,
+        state: State,
+        steps: Steps,
+        ring: Ring,
+        *,
+        runs: Runs,
+        sink: Sink,
+        client: Client,
+        outputs: tuple[str, ...] | None = None,
+        priority: int = 0,
+    ) -> None:
+        self.worker = worker
+        self.fixed = fixed
+        self.state = state
+        self.ring = ring
+        self.client = client
+        self.outputs = outputs
+        self.priority = priority
+        self.status: Status = "open"
+        self.ended: Ended | None = None
+        self.receiver: Any = None
+        self.tag: Any = None
+        self.touched = 0.0
+        self.step_done = 0
+        self.weight = 0
+        self._runs = runs
+        self._sink = sink
+        self._steps = steps
+        self._running: Step | None = None
+        self._request: Request | None = None
+        self._before: State = state
+        self._state_bytes = _bytes(state)
+
+    @property
+    def model(self) -> Model:
+        """The model that it talks to."""
+        return self.worker.model
+
+    @property
+    def busy(self) -> bool:
+        """Whether a step runs or waits."""
+        return self._running is not None or bool(self._steps)
+
+    @property
+    def next_step(self) -> int:
+        """The number that the next step must have."""
+        return self._steps.next
+
+    # Steps come in.
+
+    def expects(self, number: int, content: bytes) -> bool:
+        """Tell whether a step is the one that is expected; False if it was accepted before, and nothing is to be done.
+
+        Raises:
+            UnknownStream: the stream is closed.
+            UnexpectedStep: steps before it are missing.
+            StepConflict: it was accepted before with other content.
+            Overloaded: too many steps wait.
+        """
+        return self._steps.expects(number, content, is_open=self.status == "open")
+
+    def accept(self, agenda: Agenda, content: bytes, now: float, deadline: float = NEVER) -> None:
+        """Take in the step that is expected, and run it when it is its turn.
+
+        Raises:
+            Overloaded: the steps that wait take too many bytes.
+        """
+        self._steps.accept(agenda, content, now, deadline)
+        self.touched = now
+        self.go_on(now)
+
+    def cancel(self, number: int, now: float) -> None:
+        """Give a step up: one that waits is not run, a generation ends after the run that is under way."""
+        running = self._running
+        if running is not None and running.number == number:
+            running.cancelled = True
+            running.agenda.stop()
+            if self._request is None:
+                self._end_step(Produced(number, True, {}, NO_RUN, reason="cancelled"), now)
+                self.go_on(now)
+            return
+        self._steps.cancel(number)
+        self.go_on(now)
+
+    def when_done(self, note: Callable[[], None], now: float) -> None:
+        """Call ``note`` when the steps that were accepted so far have ended."""
+        self._steps.note(note)
+        self.go_on(now)
+
+    def close(self, now: float) -> None:
+        """Take in no more steps; the stream ends when those that were accepted have."""
+        if self.status == "open":
+            self.status = "closing"
+            self.go_on(now)
+
+    def end(self, reason: str) -> None:
+        """End at once, and tell so; of what waits to be taken only the count is told."""
+        self._stop()
+        self.ring.abandon()
+        self.ended = Ended(reason)
+
+    def drop(self) -> None:
+        """End at once and forget everything."""
+        self._stop()
+        self.ring.clear()
+        self.receiver = None
+
+    def _stop(self) -> None:
+        self.status = "closed"
+        notes = self._steps.clear()
+        self._running = None
+        self.state = self._before = {}
+        self._state_bytes = 0
+        request, self._request = self._request, None
+        if request is not None:
+            self._runs.give_up(request)
+        for note in notes:
+            note()
+
+    def forked(self) -> Stream:
+        """Return another stream that begins where this one is: nothing is shared that either of them changes."""
+        return Stream(
+            self.worker,
+            self.fixed,
+            self.state,
+            self._steps.like(),
+            self.ring.like(),
+            runs=self._runs,
+            sink=self._sink,
+            client=self.client,
+            outputs=self.outputs,
+            priority=self.priority,
+        )
+
+    # Steps run.
+
+    def go_on(self, now: float) -> None:
+        """Do what can be done: run the next step, or end."""
+        while self._request is None and self.status != "closed":
+            if self._running is None and not self._begin(now):
+                return
+            if self._running is not None and not self._run(self._running, now):
+                return
+
+    def _begin(self, now: float) -> bool:
+        """Begin with what waits; return whether there is anything to go on with."""
+        if not self._steps:
+            if self.status == "closing":
+                self._stop()
+                self.ended = Ended("closed")
+            return False
+        step = self._steps.first()
+        if not isinstance(step, Step):
+            self._steps.pop()
+            step()
+            return True
+        if not step.cancelled and not self.ring.has_room():
+            return False
+        self._steps.pop()
+        self._running, self._before = step, self.state
+        if step.cancelled:
+            self._fail(Cancelled("cancelled: removed", outcome="removed"), now)
+        elif now >= step.deadline:
+            self._fail(DeadlineExceeded("the time limit passed while the step waited; not executed"), now)
+        elif (made := step.agenda.nothing(self.state)) is not None:
+            self._take(made, NO_RUN, now)
+        return True
+
+    def _run(self, step: Step, now: float) -> bool:
+        """Let a step's next run begin, if there is room for what it makes; return whether to look again."""
+        if not self.ring.has_room():
+            return False
+        try:
+            arrays, kind = step.agenda.arrays(self.state)
+            request = Request(kind, self, arrays, self._sink, self.client, now, step.deadline)
+            self._runs.run(request)
+        except Exception as error:
+            self._fail(_told(error), now)
+            return True
+        self._request = request
+        return False
+
+    def ran(self, request: Request, run: Run, start: int, stop: int, now: float) -> None:
+        """Take what came of a run, and go on."""
+        step = self._running
+        if request is not self._request or step is None:
+            return
+        self._request = None
+        try:
+            made = step.agenda.ran(self.state, run, start, stop)
+        except Exception as error:
+            self._fail(_told(error), now)
+        else:
+            queue_us = max(0, int(1e6 * (run.started - request.arrival)))
+            self._take(made, Timing(queue_us, int(1e6 * run.compute_s), run.size), now)
+        self.go_on(now)
+
+    def failed(self, request: Request, error: TidegateError, now: float) -> None:
+        """Take note that a run has failed, and go on."""
+        if request is self._request:
+            self._request = None
+            self._fail(error, now)
+            self.go_on(now)
+
+    def _take(self, made: Made, timing: Timing, now: float) -> None:
+        step = self._running
+        assert step is not None
+        self.state = made.state
+        self.touched = now
+        if made.final:
+            self._end_step(Produced(step.number, True, made.outputs or {}, timing, made.text, made.reason), now)
+        elif made.outputs is not None:
+            self.ring.add(Produced(step.number, False, made.outputs, timing, made.text, made.reason))
+
+    def _end_step(self, item: Produced, now: float) -> None:
+        self.step_done = item.step
+        self._running = None
+        self._before = self.state
+        self._state_bytes = _bytes(self.state)
+        self.touched = now
+        self.ring.add(item)
+        self._runs.step_ended(self, "ok")
+
+    def _fail(self, error: TidegateError, now: float) -> None:
+        """End a step with an error, and all that were accepted behind it (rule 2)."""
+        step = self._running
+        assert step is not None
+        self._running = None
+        self.state = self._before
+        self.touched = now
+        behind = self._steps.expect_again(step.number)
+        self._add_failed(step.number, error)
+        for other in behind:
+            self._add_failed(other.number, self._steps.unexpected(other.number))
+
+    def _add_failed(self, number: int, error: TidegateError) -> None:
+        self.ring.add(Failed(number, error, self.next_step))
+        self._runs.step_ended(self, error.code)
+
+    # Items go out.
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that it takes: its state as the last step left it, what waits and what is kept."""
+        return self.ring.nbytes + self._steps.nbytes + self._state_bytes
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is something to take."""
+        return self.ring.ready or (self.ended is not None and not self.ring.waiting)
+
+    def take(self, most: int) -> list[Item | Ended]:
+        """Take what may be told now, in order, at most so many items; ``Ended`` comes last, once."""
+        taken: list[Item | Ended] = [*self.ring.take(most)]
+        if self.ended is not None and not self.ring.waiting and len(taken) < most:
+            taken.append(self.ended)
+            self.ended = None
+        if taken and self.busy and self._request is None:
+            self._runs.soon(self)
+        return taken
+
+
+def _bytes(state: State) -> int:
+    return sum([array.nbytes for array in state.values()])
+
+
+def _told(error: Exception) -> TidegateError:
+    if isinstance(error, TidegateError):
+        return error
+    _log.error("a step could not be run", exc_info=error)
+    return InternalError("a defect; the log says more")

@@ -1,0 +1,122 @@
+"""The rules at the top of ``ring``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tidegate.models.streams.ring import Gap, Produced, Ring
+from tidegate.results import Timing
+
+TIMING = Timing(0, 0, 1)
+
+
+def filled(ring: Ring, count: int) -> Ring:
+    for number in range(count):
+        ring.add(Produced(number, True, {"y": np.zeros(2)}, TIMING))
+    return ring
+
+
+def told(items: list[Any]) -> list[Any]:
+    return [(item.first, item.last) if isinstance(item, Gap) else item.seq for item in items]
+
+
+def test_items_are_numbered_from_one_and_taken_once_in_order() -> None:
+    """What is taken comes in order, once, each with the next number (rules 1 and 2)."""
+    ring = filled(Ring("block", 8, 1 << 20), 3)
+    assert told(ring.take(2)) == [1, 2]
+    assert told(ring.take(8)) == [3]
+    assert ring.take(8) == []
+
+
+def test_nothing_is_taken_beyond_the_credit() -> None:
+    """Only what the credit covers is taken, and a credit is never taken back (rule 2)."""
+    ring = filled(Ring("block", 8, 1 << 20, until=2), 4)
+    assert told(ring.take(8)) == [1, 2]
+    assert not ring.ready
+    ring.grant(3)
+    ring.grant(1)
+    assert told(ring.take(8)) == [3]
+
+
+def test_what_was_not_seen_is_taken_again_after_a_rewind() -> None:
+    """A replay begins behind what was seen (rule 3)."""
+    ring = filled(Ring("block", 8, 1 << 20), 4)
+    ring.take(3)
+    assert ring.rewind(1) == 2
+    assert told(ring.take(8)) == [2, 3, 4]
+
+
+def test_what_was_seen_is_forgotten() -> None:
+    """What a client says it has seen takes no memory (rule 3)."""
+    ring = filled(Ring("block", 8, 1 << 20), 4)
+    ring.take(4)
+    ring.grant(None, 4)
+    assert (len(ring), ring.nbytes) == (0, 0)
+
+
+def test_blocking_has_no_room_for_what_a_replay_could_not_hold() -> None:
+    """Under block, a client that tells what it has seen holds the stream until it has seen more (rule 4)."""
+    ring = Ring("block", 2, 1 << 20)
+    ring.grant(None, 0)
+    filled(ring, 2)
+    ring.take(2)
+    assert not ring.has_room()
+    ring.grant(None, 1)
+    assert ring.has_room()
+
+
+def test_a_silent_client_holds_only_what_it_has_not_taken() -> None:
+    """Without a word of what was seen, the oldest that were taken make room, and a replay tells that they are gone."""
+    ring = filled(Ring("block", 2, 1 << 20), 2)
+    assert not ring.has_room()
+    ring.take(2)
+    filled(ring, 2)
+    assert ring.rewind(0) == 3
+    assert told(ring.take(8)) == [(1, 2), 3, 4]
+
+
+def test_latest_keeps_the_newest_and_tells_of_the_others() -> None:
+    """Under latest, one item waits, and a gap stands for those before it (rule 4)."""
+    ring = filled(Ring("latest", 8, 1 << 20), 5)
+    assert told(ring.take(8)) == [(1, 4), 5]
+    assert ring.dropped == 4
+
+
+def test_drop_oldest_keeps_as_many_as_fit() -> None:
+    """Under drop_oldest, what waits longest gives way, and a gap stands in its place (rule 4)."""
+    ring = filled(Ring("drop_oldest", 3, 1 << 20), 6)
+    items = told(ring.take(8))
+    assert items[0][0] == 1
+    assert items[1:] == list(range(items[0][1] + 1, 7))
+    assert len(items) <= 4
+
+
+def test_a_gap_waits_for_the_credit_of_what_follows_it() -> None:
+    """A gap alone is not told: without what follows it nobody needs it."""
+    ring = filled(Ring("latest", 8, 1 << 20, until=2), 5)
+    assert not ring.ready
+    assert ring.take(8) == []
+    ring.grant(5)
+    assert told(ring.take(8)) == [(1, 4), 5]
+
+
+@pytest.mark.parametrize("overflow", ["block", "latest", "drop_oldest"])
+def test_bytes_are_counted_down_to_nothing(overflow: Any) -> None:
+    """Whatever way items leave, their bytes leave with them."""
+    ring = filled(Ring(overflow, 4, 600), 9)
+    ring.take(2)
+    ring.rewind(0)
+    ring.abandon()
+    ring.take(8)
+    ring.grant(None, ring.seq)
+    assert ring.nbytes == 0
+
+
+def test_what_is_abandoned_is_told_as_a_gap_without_credit() -> None:
+    """Who ends a stream drops what waits, and says so."""
+    ring = filled(Ring("block", 8, 1 << 20, until=0), 3)
+    ring.abandon()
+    assert told(ring.take(8)) == [(1, 3)]
