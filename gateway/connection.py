@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("tidegate.gateway")
 
-_FLOOD = 4429  # the protocol's own close code
+_FLOOD = 4429  # the protocol's own close codes
+_SUPERSEDED = 4501
 _JOIN_BYTES = 65536  # up to here one joined write costs less than a vector of pieces
 
 
@@ -98,13 +99,17 @@ class GatewayConnection(FrameConnection):
         """Close: others need the memory more."""
         self.close_soon(CloseCode.TRY_AGAIN_LATER, "no room for half-received messages", "inbound_bytes")
 
+    def superseded(self) -> None:
+        """Close: another connection goes on with this one's streams."""
+        self.close_soon(_SUPERSEDED, "another connection has resumed the session", "superseded")
+
     def connection_lost(self, exc: Exception | None) -> None:
-        """Cancel what the client asked for."""
+        """Cancel what the client asked for; its streams wait for it."""
         super().connection_lost(exc)
         if self._end is not None:
             self._end.cancel()
         if self._session is not None:
-            self._session.close()
+            self._session.close(time.monotonic())
         self._hub.closed(self, self._reason or self._how_it_ended())
         self._outbox.take()
 
@@ -223,6 +228,8 @@ class GatewayConnection(FrameConnection):
         elif self.choked and held <= most // 2:
             self.last_received = time.monotonic()
             self.choke(False)
+        if self._session is not None:
+            self._session.has_room()
 
     # Time goes by.
 
@@ -268,3 +275,8 @@ class GatewayConnection(FrameConnection):
     def live(self) -> int:
         """How many requests wait for their answer, one that is being decoded included."""
         return (self._session.live if self._session is not None else 0) + self.decoding
+
+    @property
+    def busy(self) -> bool:
+        """Whether the client is still to be told something that it has asked for."""
+        return bool(self.live) or (self._session is not None and self._session.streams_busy)

@@ -7,7 +7,7 @@ answer may therefore differ by what happened in between.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -21,8 +21,12 @@ if TYPE_CHECKING:
 
     from prometheus_client.metrics_core import Metric
 
+    from .counts import Counts
     from .histogram import Histogram
     from .metrics import Metrics, ModelMetrics
+
+T = TypeVar("T")
+V = TypeVar("V")
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -45,6 +49,7 @@ class Exposition(Collector):
         """Give all families, as the library's registry asks for them."""
         yield from _connections(self._metrics)
         yield from _requests(self._metrics)
+        yield from _streams(self._metrics)
         yield from _slots(self._metrics)
         yield from _loop_lag(self._metrics)
         yield _counter("tidegate_refused", "What was turned away, by reason.", "reason", self._metrics.refused.values)
@@ -69,16 +74,10 @@ def _connections(metrics: Metrics) -> Iterator[Metric]:
 
 
 def _requests(metrics: Metrics) -> Iterator[Metric]:
-    requests = CounterMetricFamily("tidegate_requests", "Finished requests: ok, or an error code.", labels=["model", "outcome"])
-    for name, model in metrics.models.items():
-        for outcome, count in model.requests.values.copy().items():
-            requests.add_metric([name, outcome], count)
-    yield requests
-    cancelled = CounterMetricFamily("tidegate_cancelled", "Cancels by what became of the work.", labels=["model", "outcome"])
-    for name, model in metrics.models.items():
-        for outcome, count in model.cancelled.values.copy().items():
-            cancelled.add_metric([name, outcome], count)
-    yield cancelled
+    requests = _each(metrics.models, lambda m: m.requests)
+    yield _counters("tidegate_requests", "Finished requests: ok, or an error code.", "outcome", requests)
+    cancelled = _each(metrics.models, lambda m: m.cancelled)
+    yield _counters("tidegate_cancelled", "Cancels by what became of the work.", "outcome", cancelled)
     rows = {name: model.rows for name, model in metrics.models.items()}
     yield _counter("tidegate_rows", "Rows that ran.", "model", rows)
     stopped = {name: model.stopped for name, model in metrics.models.items()}
@@ -89,6 +88,26 @@ def _requests(metrics: Metrics) -> Iterator[Metric]:
     yield _histograms("tidegate_batch_rows", "Rows in a batch.", models, lambda m: m.batch_rows)
     yield _by("tidegate_queue_requests", "Requests that wait.", "model", metrics.gauges.queue_requests)
     yield GaugeMetricFamily("tidegate_queue_bytes", "Bytes of tensors that wait.", metrics.gauges.queue_bytes)
+
+
+def _streams(metrics: Metrics) -> Iterator[Metric]:
+    streams = {name: model.streams for name, model in metrics.models.items()}
+    yield _by("tidegate_streams", "Streams that are open, parked ones included.", "model", _each(streams, lambda s: s.open))
+    parked, nbytes = metrics.gauges.streams_parked, metrics.gauges.stream_bytes
+    yield GaugeMetricFamily("tidegate_streams_parked", "Streams that wait for their client to come back.", parked)
+    yield GaugeMetricFamily("tidegate_stream_bytes", "Bytes of memory that all streams keep.", nbytes)
+    opened = _each(streams, lambda s: s.opened)
+    yield _counter("tidegate_streams_opened", "Streams that were opened.", "model", opened)
+    closed = _each(streams, lambda s: s.closed)
+    yield _counters("tidegate_streams_closed", "Streams that ended, by reason.", "reason", closed)
+    steps = _each(streams, lambda s: s.steps)
+    yield _counters("tidegate_stream_steps", "Steps: ok, or the code of an error.", "outcome", steps)
+    results = _each(streams, lambda s: s.results)
+    yield _counter("tidegate_stream_results", "Results of steps that were sent, or sent again.", "model", results)
+    gaps = _each(streams, lambda s: s.gaps)
+    yield _counter("tidegate_stream_gaps", "Results that were never sent, but told of by a gap.", "model", gaps)
+    resumes = metrics.resumes.values
+    yield _counter("tidegate_resumes", "Sessions that clients wanted to resume, by what came of it.", "outcome", resumes)
 
 
 def _slots(metrics: Metrics) -> Iterator[Metric]:
@@ -116,6 +135,19 @@ def _counter(name: str, help_: str, label: str, values: Mapping[str, float]) -> 
     for value, count in list(values.items()):
         family.add_metric([value], count)
     return family
+
+
+def _counters(name: str, help_: str, label: str, counts: Mapping[str, Counts]) -> Metric:
+    """Lay out counters of each model."""
+    family = CounterMetricFamily(name, help_, labels=["model", label])
+    for model, counted in counts.items():
+        for value, count in counted.values.copy().items():
+            family.add_metric([model, value], count)
+    return family
+
+
+def _each(models: Mapping[str, T], pick: Callable[[T], V]) -> dict[str, V]:
+    return {name: pick(numbers) for name, numbers in models.items()}
 
 
 def _by(name: str, help_: str, label: str, values: Mapping[str, float]) -> Metric:

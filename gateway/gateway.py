@@ -22,9 +22,10 @@ from tidegate.models.engine import Engine
 from .access import access
 from .connection import GatewayConnection
 from .http import HttpState, process_request
-from .hub import Hub
+from .hub import Hub, stream_bounds
 from .loop_lag import LoopLagMonitor
 from .metrics import Gauges, Metrics
+from .stream_metrics import StreamCounter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 SUBPROTOCOL = Subprotocol("tidegate.v1")
 _CLOSE_TIMEOUT_S = 2.0  # for the closing handshake of a client that still reads; others are cut off
+_CLOSED_S = 0.25  # to tell of the end of streams, even if no time is left for anything else
 _BACKLOG = 1024
 
 _log = logging.getLogger("tidegate.gateway")
@@ -103,6 +105,7 @@ class Gateway:
             model_bytes=settings.model_bytes,
             client_bytes=settings.client_bytes,
             max_requests=settings.max_requests,
+            stream_bounds=stream_bounds(settings),
             observer=self,
         )
         lag = self.metrics.loop_lag
@@ -111,6 +114,7 @@ class Gateway:
         await self.engine.start()
         self.metrics = Metrics({worker.model.name for worker in self.engine.catalogue}, self._gauges)
         self.metrics.loop_lag = lag
+        self.engine.streams.observer = StreamCounter(self.metrics)
         self.hub = Hub(settings, self.engine, self.metrics)
         self.http = HttpState(
             access(settings.host, self.port, settings.allow_hosts, settings.allow_origins),
@@ -129,12 +133,14 @@ class Gateway:
         that does not read is cut off; nothing here waits longer than ``grace_s`` and a few seconds.
         """
         until = time.monotonic() + grace_s
-        self.http.draining = self.hub.draining = True
+        self.http.draining = True
+        self.hub.drain()
         for connection in tuple(self.hub.connections):
             connection.goaway(round(1000 * grace_s), reason)
-        await _until(lambda: not any(connection.live for connection in self.hub.connections), until)
+        await _until(lambda: not self._busy(), until)
         await self.engine.aclose(max(0.0, until - time.monotonic()))
-        await _until(lambda: not self.hub.outbound_bytes(), until)
+        until = max(until, time.monotonic() + _CLOSED_S)
+        await _until(lambda: not self._busy() and not self.hub.outbound_bytes(), until)
         for server in self._servers:
             server.server.close()
         for connection in tuple(self.hub.connections):
@@ -145,6 +151,9 @@ class Gateway:
         self._lag.stop()
         self.hub.stop()
         await asyncio.gather(*[_closed(server) for server in self._servers])
+
+    def _busy(self) -> bool:
+        return any(connection.busy for connection in self.hub.connections)
 
     async def _listen(self, sock: socket.socket) -> Server:
         return await serve(
@@ -188,6 +197,8 @@ class Gateway:
             inbound_bytes=self.hub.intake.inbound.nbytes,
             worker_processes=sum(process.ready for process in processes),
             worker_restarts=sum(process.restarts for process in processes),
+            streams_parked=self.hub.residences.parked,
+            stream_bytes=self.engine.streams.population.nbytes,
         )
 
 

@@ -13,14 +13,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tidegate.codecs.known_headers import KnownHeaders
+from tidegate.codecs.known_steps import KnownSteps
 from tidegate.codecs.limits import Limits
 from tidegate.codecs.reader import client_messages
+from tidegate.models.streams.population import StreamBounds
 
 from .answers import Answers
 from .backlogs import Backlogs
 from .encoder import Encoder
 from .give_back import GiveBack
 from .intake import Intake
+from .residences import Residences
+from .stream_results import StreamResults
 from .switch_interval import SwitchInterval
 from .turns import Turns
 
@@ -32,9 +36,11 @@ if TYPE_CHECKING:
 
     from .connection import GatewayConnection
     from .metrics import Metrics
+    from .residence import Residence
     from .settings import Settings
 
 _LATE_S = 0.002  # a timer that is this late has waited for a busy loop
+_EXPIRED_PER_TURN = 64
 _SPOKES = 16  # connections are looked after a sixteenth at a time, so that ten thousand of them do not stop the loop
 
 
@@ -48,6 +54,8 @@ class Hub:
         backlogs: what clients have not read.
         encoder: writes results that take long to write.
         intake: what connections share for reading.
+        stream_bounds: what streams may keep.
+        residences: whose streams they are.
     """
 
     def __init__(self, settings: Settings, engine: Engine, metrics: Metrics) -> None:
@@ -56,7 +64,9 @@ class Hub:
         self.metrics = metrics
         self.reader = client_messages(Limits(message_bytes=settings.message_bytes, text_bytes=settings.text_bytes))
         self.known_headers = KnownHeaders()
+        self.known_steps = KnownSteps()
         self.answers = Answers()
+        self.stream_results = StreamResults()
         self.half_open: OrderedDict[GatewayConnection, None] = OrderedDict()
         self.connections: dict[GatewayConnection, int] = {}
         self.draining = False
@@ -72,8 +82,11 @@ class Hub:
             busy=self.switch_interval.busy,
         )
         self.encoder = Encoder(self._loop)
+        self.stream_bounds = stream_bounds(settings)
+        self.residences = Residences(settings.resume_window_s)
         self._give_back = GiveBack()
         self._flushes = Turns(self._loop)
+        self._sendings = Turns(self._loop)
         self._chores = Turns(self._loop)
         self._tick: asyncio.TimerHandle | None = None
         self._due = 0.0
@@ -117,6 +130,10 @@ class Hub:
         """Flush a connection at the end of this turn of the loop, or in one of the next when there are many."""
         self._flushes.add((connection.flush_soon,))
 
+    def send_streams(self, turn: Callable[[], None]) -> None:
+        """Let a connection have a turn of sending what its streams have, soon."""
+        self._sendings.add((turn,))
+
     def encode(self, owner: Hashable, write: Callable[[], Any], done: Callable[[Any], None]) -> None:
         """Write something on another thread (see ``Encoder``), which then wants the interpreter lock as well."""
         self.switch_interval.busy(time.monotonic())
@@ -139,6 +156,28 @@ class Hub:
     def outbound_bytes(self) -> int:
         """Return the bytes of memory that answers keep which clients have not read, all of them together."""
         return sum(connection.waiting_bytes() for connection in self.backlogs)
+
+    # Streams stay and go.
+
+    def park(self, residence: Residence, now: float) -> None:
+        """Keep streams whose connection is gone, for as long as they may wait."""
+        self.residences.leave(residence, now)
+        if self.residences.anybody_leaves:
+            self._chores.add((self._expire_streams,))
+
+    def drain(self) -> None:
+        """Take nothing new any more, and drop the streams of clients that are not here: they cannot come back."""
+        self.draining = True
+        self.residences.stop_waiting()
+        self._chores.add((self._expire_streams,))
+
+    def _expire_streams(self) -> None:
+        now, host = time.monotonic(), self.engine.streams
+        streams, more = self.residences.expire(now, _EXPIRED_PER_TURN)
+        for stream in streams:
+            host.drop(stream, "shutting_down" if self.draining else "expired")
+        if host.expire(now, _EXPIRED_PER_TURN) or more:
+            self._chores.add((self._expire_streams,))
 
     # The engine tells.
 
@@ -180,4 +219,10 @@ class Hub:
             return
         self._schedule((spoke + 1) % _SPOKES)
         self._chores.add(partial(connection.keep_alive, now) for connection in self._spokes[spoke])
+        self._chores.add((self._expire_streams,))
         self._chores.add(partial(connection.check_reading, now) for connection in self.backlogs)
+
+
+def stream_bounds(settings: Settings) -> StreamBounds:
+    """Return what an engine's streams may keep."""
+    return StreamBounds(streams=settings.max_streams, nbytes=settings.stream_bytes)

@@ -10,11 +10,10 @@ import codecs
 import logging
 from typing import TYPE_CHECKING, NamedTuple
 
-from tidegate.codecs.errors import CodecError, Form
+from tidegate.codecs.errors import NOBODY, CodecError, Form, Subject
 from tidegate.errors import InternalError, TidegateError
 
 if TYPE_CHECKING:
-    from tidegate.codecs.messages import Id
     from tidegate.codecs.reader import Reader, Received
     from tidegate.codecs.steps import Steps
 
@@ -30,13 +29,13 @@ class Decoded(NamedTuple):
     Attributes:
         payload: its bytes.
         got: the message, or the error that answers it.
-        id: of the message, where it could be read, if there is an error.
+        subject: what an answer may name of the message, as far as it could be read, if there is an error.
         form: how it was written, if there is an error.
     """
 
     payload: bytes
     got: Received | TidegateError
-    id: Id | None
+    subject: Subject
     form: Form
 
 
@@ -56,12 +55,12 @@ def decode(reader: Reader, parts: list[bytes], *, is_text: bool) -> Steps[Decode
     try:
         received = yield from (reader.text_steps if is_text else reader.binary_steps)(payload)
     except CodecError as error:
-        return Decoded(payload, error, error.id, error.form or form)
+        return Decoded(payload, error, error.subject, error.form or form)
     except Exception:
         _log.exception("a message could not be decoded")
         why = InternalError("the message could not be decoded; the gateway's log says more")
         return Decoded(payload, why, reader.identify(payload, is_text=is_text), form)
-    return Decoded(payload, received, None, form)
+    return Decoded(payload, received, NOBODY, form)
 
 
 def _check_utf8(parts: list[bytes]) -> Steps[None]:

@@ -18,7 +18,7 @@ from tidegate.codecs.tensors import contiguous
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tidegate.codecs.messages import Result
+    from tidegate.codecs.messages import Message
     from tidegate.results import Array
 
     Piece = bytes | memoryview
@@ -50,7 +50,7 @@ class LargeResult:
 
     __slots__ = ("_arrays", "_form", "_result", "_surplus", "_views", "nbytes", "slow")
 
-    def __init__(self, result: Result, form: Form, arrays: Mapping[str, Array]) -> None:
+    def __init__(self, result: Message, form: Form, arrays: Mapping[str, Array]) -> None:
         self._result = result
         self._form = form
         self._arrays = arrays

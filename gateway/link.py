@@ -31,3 +31,6 @@ class Link(Protocol):
 
     def of_no_use(self, count: int, now: float) -> None:
         """Count messages that could not be read; a flood of them ends the connection."""
+
+    def superseded(self) -> None:
+        """End the connection: another one goes on with its streams."""

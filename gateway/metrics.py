@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING
 
 from tidegate import errors
 
+from .counts import OTHER, Counts
 from .histogram import Histogram
 from .loop_lag import LagReadout, LoopLag
 from .slot_share import SlotShare
+from .stream_metrics import RESUMES, StreamNumbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
 
-OTHER = "other"
 OUTCOMES = (
     "ok",
     *(
@@ -38,6 +39,11 @@ OUTCOMES = (
             errors.DeadlineExceeded,
             errors.Cancelled,
             errors.ModelFailed,
+            errors.UnknownStream,
+            errors.DuplicateStream,
+            errors.UnexpectedStep,
+            errors.StepConflict,
+            errors.ResumeFailed,
             errors.InternalError,
         )
     ),
@@ -55,6 +61,7 @@ CLOSE_REASONS = (
     "slow",
     "crowded",
     "keepalive",
+    "superseded",
     "drain",
     "error",
 )
@@ -70,30 +77,16 @@ REFUSAL_REASONS = (
     "model_bytes",
     "client_bytes",
     "max_requests",
+    "streams",
+    "streams_per_connection",
+    "stream_bytes",
+    "stream_steps",
     "deadline",
     "objective",
 )
 CANCEL_OUTCOMES = ("removed", "dropped", "too_late")
 SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 ROWS = tuple(2**power for power in range(11))
-
-
-class Counts:
-    """Counters by one label with a closed set of values.
-
-    Attributes:
-        values: the numbers by label value; callers on the hot path may add to them directly.
-    """
-
-    __slots__ = ("values",)
-
-    def __init__(self, labels: Iterable[str]) -> None:
-        self.values = dict.fromkeys((*labels, OTHER), 0)
-
-    def add(self, label: str, count: int = 1) -> None:
-        """Count ``count`` more under a label; an unknown label counts as ``other``."""
-        values = self.values
-        values[label if label in values else OTHER] += count
 
 
 class ModelMetrics:
@@ -107,15 +100,17 @@ class ModelMetrics:
         batch_rows: rows in a batch.
         cancelled: cancels by outcome (``CANCEL_OUTCOMES``).
         stopped: runs that were told to stop, since nobody waited for them any more.
+        streams: numbers of its streams.
     """
 
-    __slots__ = ("batch_rows", "cancelled", "queue_s", "requests", "rows", "run_s", "stopped")
+    __slots__ = ("batch_rows", "cancelled", "queue_s", "requests", "rows", "run_s", "stopped", "streams")
 
     def __init__(self) -> None:
         self.requests = Counts(OUTCOMES)
         self.cancelled = Counts(CANCEL_OUTCOMES)
         self.rows = 0
         self.stopped = 0
+        self.streams = StreamNumbers(OUTCOMES)
         self.queue_s = Histogram(SECONDS)
         self.run_s = Histogram(SECONDS)
         self.batch_rows = Histogram(ROWS)
@@ -149,6 +144,8 @@ class Gauges:
         choked: connections that are not read from, since too much waits for them.
         worker_processes: worker processes that are up.
         worker_restarts: worker processes that were started again after one died.
+        streams_parked: streams that wait for their client to come back.
+        stream_bytes: bytes of memory that all streams keep.
     """
 
     outbound_buffer_bytes: int = 0
@@ -162,6 +159,8 @@ class Gauges:
     choked: int = 0
     worker_processes: int = 0
     worker_restarts: int = 0
+    streams_parked: int = 0
+    stream_bytes: int = 0
 
 
 class Metrics:
@@ -172,6 +171,7 @@ class Metrics:
         connections_closed: how they ended, by reason (``CLOSE_REASONS``).
         messages_received: messages by form (``FORMS``).
         refused: what was turned away, by reason (``REFUSAL_REASONS``).
+        resumes: clients that wanted to go on with their streams, by what came of it (``RESUMES``).
         models: numbers by model, for the models that are served; ``other`` for names that are not.
         loop_lag: how late the event loop is.
         gauges: the last sample.
@@ -190,6 +190,7 @@ class Metrics:
         self.connections_closed = Counts(CLOSE_REASONS)
         self.messages_received = Counts(FORMS)
         self.refused = Counts(REFUSAL_REASONS)
+        self.resumes = Counts(RESUMES)
         self._other = ModelMetrics()
         self.models = {name: ModelMetrics() for name in models} | {OTHER: self._other}
         self.loop_lag = LoopLag()

@@ -79,6 +79,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Meta(ge=1, description="Requests that may wait or run for all models; one for each 64 KiB of memory, at most 65536."),
     ] = msgspec.field(default_factory=lambda: memory_share(64 * KIB, most=65_536, least=1024))
 
+    max_streams: Annotated[int, Meta(ge=1, description="Streams that may be open, all clients together.")] = 100_000
+    streams_per_connection: Annotated[int, Meta(ge=1, description="Streams that one connection may have open.")] = 1024
+    stream_bytes: Annotated[
+        int,
+        Meta(ge=1, description="Bytes that all streams may keep: states, waiting steps, results; a quarter of the memory."),
+    ] = msgspec.field(default_factory=lambda: memory_share(4, most=4 * GIB))
+    resume_window_s: Annotated[
+        float,
+        Meta(ge=0, le=86_400, description="Seconds that streams wait for a client that lost its connection; 0 for not at all."),
+    ] = 60
+
     max_connections: Annotated[int, Meta(ge=1, description="WebSocket connections at the same time.")] = 10_000
     max_handshakes: Annotated[int, Meta(ge=1, description="Connections that may be in their opening handshake.")] = 256
     handshake_timeout_s: Annotated[float, Meta(gt=0, le=3600, description="Seconds that an opening handshake may take.")] = 10
@@ -131,7 +142,7 @@ def _wrong_values(settings: Settings) -> Iterator[str]:
 def _contradictions(settings: Settings) -> Iterator[str]:
     if settings.text_bytes > settings.message_bytes:
         yield f"text_bytes ({settings.text_bytes}) is more than message_bytes ({settings.message_bytes})"
-    for limit in ("outbound_bytes", "outbound_total_bytes", "queue_bytes", "model_bytes", "client_bytes"):
+    for limit in ("outbound_bytes", "outbound_total_bytes", "queue_bytes", "model_bytes", "client_bytes", "stream_bytes"):
         if (value := getattr(settings, limit)) < settings.message_bytes:
             yield f"{limit} ({value}) has no room for one message of message_bytes ({settings.message_bytes})"
     if settings.inbound_bytes < 2 * settings.message_bytes:

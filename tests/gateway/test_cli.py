@@ -213,7 +213,7 @@ def test_each_model_is_loaded_or_told(monkeypatch: pytest.MonkeyPatch) -> None:
     def load(source: Any) -> Any:
         if source.name == "broken":
             raise ModelUnavailable("not an ONNX file")
-        return SimpleNamespace(describe=lambda: BATCHED)
+        return SimpleNamespace(describe=lambda: BATCHED, stream=SimpleNamespace(found=()))
 
     monkeypatch.setattr("tidegate.models.loading.load", load)
     for name in ("broken.onnx", "digits.onnx"):

@@ -75,7 +75,10 @@ class Recorder:
     def ping(self) -> None:
         self.got.append(("ping", None))
 
-    def close(self) -> None:
+    def has_room(self) -> None:
+        """Nothing waits for it."""
+
+    def close(self, _now: float) -> None:
         self.closed = True
 
 

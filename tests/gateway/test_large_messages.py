@@ -44,7 +44,7 @@ def test_errors_have_their_id(text: bool) -> None:
     payload = encode(Infer(id="seven", model_name=""), form, {"x": X})
     decoded = finish(decode(READER, parts_of(payload), is_text=text))
     assert isinstance(decoded.got, CodecError)
-    assert (decoded.got.param, decoded.id, decoded.form) == ("model_name", "seven", form)
+    assert (decoded.got.param, decoded.subject.id, decoded.form) == ("model_name", "seven", form)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 1000])
@@ -69,5 +69,5 @@ def test_a_decoder_that_fails_is_an_answer(
     monkeypatch.setattr(reader, "text_steps" if text else "binary_steps", fail)
     decoded: Decoded = finish(decode(reader, parts_of(encode(Infer(id=7, model_name="m"), form, {"x": X})), is_text=text))
     assert isinstance(decoded.got, InternalError)
-    assert (decoded.id, decoded.form) == (7, form)
+    assert (decoded.subject.id, decoded.form) == (7, form)
     assert caplog.records

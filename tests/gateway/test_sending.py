@@ -14,11 +14,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from tidegate.codecs.errors import Form
 from tidegate.codecs.known_headers import KnownHeaders
+from tidegate.codecs.known_steps import KnownSteps
 from tidegate.codecs.messages import Cancel, Infer
 from tidegate.codecs.reader import client_messages, server_messages
 from tidegate.codecs.writer import encode
 from tidegate.gateway.answers import Answers
-from tidegate.gateway.metrics import OTHER, Metrics
+from tidegate.gateway.counts import OTHER
+from tidegate.gateway.metrics import Metrics
 from tidegate.gateway.session import Session
 from tidegate.gateway.settings import Settings
 from tidegate.models.batch import Run
@@ -76,6 +78,7 @@ class Scene:
             engine=self.engine,
             reader=client_messages(),
             known_headers=KnownHeaders(),
+            known_steps=KnownSteps(),
             answers=Answers(),
             metrics=self.metrics,
             settings=Settings(**LIMITS, **options),
@@ -254,7 +257,7 @@ class Deliveries(RuleBasedStateMachine):
         """The client goes: nothing is said to it any more."""
         for request in self.scene.waiting:
             request.status = Status.DONE
-        self.scene.session.close()
+        self.scene.session.close(0.0)
         self.open = False
 
     @rule()

@@ -14,13 +14,15 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from tidegate.codecs.errors import Form
 from tidegate.codecs.known_headers import KnownHeaders
+from tidegate.codecs.known_steps import KnownSteps
 from tidegate.codecs.messages import Cancel, Error, Hello, Infer, ModelList, Models, Ping, Pong, Result
 from tidegate.codecs.reader import client_messages, server_messages
 from tidegate.codecs.steps import finish
 from tidegate.codecs.writer import encode
 from tidegate.errors import Cancelled, CancelOutcome, ModelFailed, Overloaded
 from tidegate.gateway.answers import Answers
-from tidegate.gateway.metrics import OTHER, Metrics
+from tidegate.gateway.counts import OTHER
+from tidegate.gateway.metrics import Metrics
 from tidegate.gateway.session import Session
 from tidegate.gateway.settings import Settings
 from tidegate.models.batch import Run
@@ -108,6 +110,7 @@ class Desk:
             engine=self.engine,
             reader=client_messages(),
             known_headers=KnownHeaders(),
+            known_steps=KnownSteps(),
             answers=Answers(),
             encoder=SimpleNamespace(forget=lambda _: None),
             metrics=self.metrics,
@@ -446,7 +449,7 @@ class Conversation(RuleBasedStateMachine):
     def close(self) -> None:
         """The connection is gone: everything is cancelled, nothing is said."""
         before = len(self.desk.link.sent)
-        self.desk.session.close()
+        self.desk.session.close(self.desk.now)
         assert len(self.desk.link.sent) == before
         assert not self.desk.engine.waiting
         self.live.clear()

@@ -1,0 +1,71 @@
+"""Writes what a stream has to tell: results, errors and gaps, as messages. Pure; knows no connection.
+
+What is too large to be written on the event loop is given back as it is (see ``large_result``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tidegate.codecs.errors import Form, Subject
+from tidegate.codecs.messages import Gap as GapMessage
+from tidegate.codecs.messages import Result, Timing
+from tidegate.codecs.step_results import StepResults
+from tidegate.codecs.writer import encode
+from tidegate.models.streams.ring import Failed, Gap, Produced
+
+from .large_result import LargeResult, is_large
+from .own_messages import error_message
+
+if TYPE_CHECKING:
+    from tidegate.codecs.messages import Id
+    from tidegate.errors import TidegateError
+    from tidegate.models.streams.ring import Item
+
+MSGPACK = Form.MSGPACK  # looking a member up in its class takes longer than comparing it
+
+
+class StreamResults:
+    """Writes what streams have to tell; one for all connections."""
+
+    __slots__ = ("_encode",)
+
+    def __init__(self) -> None:
+        self._encode = StepResults().encode
+
+    def write(self, name: Id, form: Form, item: Item) -> bytes | LargeResult:
+        """Write one item of the stream that has this name.
+
+        Raises:
+            TidegateError: an output cannot be written.
+        """
+        if type(item) is Produced:
+            result, outputs = _result(name, item), item.outputs
+            if is_large(outputs.values(), form):
+                return LargeResult(result, form, outputs)
+            return self._encode(result, outputs) if form is MSGPACK else encode(result, form, outputs)
+        if isinstance(item, Gap):
+            return encode(GapMessage(stream=name, first=item.first, last=item.last), form)
+        assert isinstance(item, Failed)
+        subject = Subject(stream=name, step=item.step)
+        return encode(error_message(subject, item.error, seq=item.seq, expected_step=item.expected_step), form)
+
+
+def instead(item: Item, error: TidegateError, next_step: int) -> Failed | Gap:
+    """Give what takes the place of an item that cannot be written: the end of a step must stay one."""
+    if isinstance(item, Produced) and item.final:
+        return Failed(item.step, error, next_step, item.seq)
+    return Gap(item.seq, item.seq)
+
+
+def _result(name: Id, item: Produced) -> Result:
+    timing = item.timing
+    return Result(
+        stream=name,
+        step=item.step,
+        seq=item.seq,
+        final=item.final,
+        timing=Timing(queue_us=timing.queue_us, compute_us=timing.compute_us, batch_size=timing.batch_size),
+        text=item.text,
+        reason=item.reason,
+    )

@@ -1,0 +1,76 @@
+"""How a stream goes on: its steps, and credit for what they make. Takes ``now``.
+
+A step whose header was met before goes the short way (``take_known``), which most of all traffic with streams does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tidegate.codecs.errors import Form, Subject
+from tidegate.errors import TidegateError
+from tidegate.models.request import NEVER
+
+if TYPE_CHECKING:
+    from tidegate.codecs.messages import Cancel, Credit, Step
+    from tidegate.codecs.reader import Received
+
+    from .hub import Hub
+    from .stream_ops import StreamOps
+
+MSGPACK = Form.MSGPACK  # looking a member up in its class takes longer than comparing it
+
+
+def step(ops: StreamOps, message: Step, received: Received, now: float) -> None:
+    """Let a stream go one step on. While the gateway drains, it only recognises those that it has accepted before."""
+    stream = ops.find(message.stream)
+    if ops.hub.draining and message.step >= stream.next_step:
+        ops.check_serving()
+    timeout_s = _timeout_s(message)
+    ops.host.step(stream, message.step, received.tensors, now=now, timeout_s=timeout_s, parameters=message.parameters)
+
+
+def take_known(ops: StreamOps, payload: bytes, now: float) -> bool:
+    """Take a step whose like was read before; False if the message must go the long way."""
+    found = ops.hub.known_steps.find(payload)
+    if found is None or ops.hub.draining:
+        return False
+    known, name, number, header_end = found
+    stream = ops.streams.get(name)
+    arrays = known.tensors(payload, header_end)
+    if stream is None or arrays is None:
+        return False
+    ops.hub.metrics.messages_received.values["msgpack"] += 1
+    inputs = dict(zip(known.names, arrays, strict=True))
+    try:
+        ops.host.step(stream, number, inputs, now=now, timeout_s=known.context, parameters=known.message.parameters)
+    except TidegateError as error:
+        ops.replies.refuse_step(Subject(stream=name, step=number), MSGPACK, error, stream.model.name)
+    return True
+
+
+def learn(hub: Hub, payload: bytes, received: Received) -> None:
+    """Remember the header of a step that was read, so that the next like it is read faster."""
+    known = hub.known_steps.learn(payload, received.message, list(received.tensors.values()))
+    if known is not None:
+        known.context = _timeout_s(received.message)
+
+
+def credit(ops: StreamOps, message: Credit, _: Received, now: float) -> None:
+    """Let more results be sent, and forget those that were seen."""
+    stream = ops.streams.get(message.stream)
+    if stream is not None:  # else it crossed the stream's end on the way
+        ops.host.credit(stream, message.until, message.seen, now)
+
+
+def cancel(ops: StreamOps, message: Cancel, _: Received, now: float) -> None:
+    """Give up a step; its end tells what became of it."""
+    assert message.stream is not None
+    assert message.step is not None
+    stream = ops.streams.get(message.stream)
+    if stream is not None:
+        ops.host.cancel(stream, message.step, now)
+
+
+def _timeout_s(message: Step) -> float:
+    return NEVER if message.timeout_ms is None else message.timeout_ms / 1000
