@@ -61,7 +61,7 @@ class Group:
         self.least = int(table["left"].min())
         if loop.context is not None:
             self.least = min(self.least, loop.context - int(table["length"].max()))
-        self.asks = any([owner.wanted for owner in owners])
+        self.asks = any(owner.wanted for owner in owners)
         self._padding: Array | None = None
 
     def __len__(self) -> int:

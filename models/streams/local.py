@@ -61,6 +61,10 @@ class LocalStream:
         snapshot: bytes | None = None,
     ) -> None:
         check_timeout(timeout)
+        if window < 1:
+            raise ValueError(f"window must be at least 1, not {window!r}")
+        if snapshot is not None and constants:
+            raise TypeError(f"a snapshot has its constants with it: {', '.join(sorted(constants))}")
         self.model = model
         self._host = host
         self._client = client
@@ -136,11 +140,14 @@ class LocalStream:
             self._mail.forget(step)
         return result
 
-    async def run(self, chunks: Iterable[Any] | AsyncIterable[Any]) -> AsyncGenerator[StreamResult]:
+    async def run(
+        self, chunks: Iterable[Any] | AsyncIterable[Any], *, timeout: float | None = None
+    ) -> AsyncGenerator[StreamResult]:
         """Take a step for each chunk, and yield all their results in order.
 
         Args:
             chunks: arrays, for a model with one input, or tensors by name; drawn only as fast as results are taken.
+            timeout: seconds for each step, instead of the stream's.
 
         Raises:
             TidegateError: a step failed; it is raised in its place, and those behind it are not run.
@@ -153,7 +160,7 @@ class LocalStream:
             while more or under_way:
                 while more and len(under_way) < _AHEAD:
                     try:
-                        under_way.append(self._send(self._named(await anext(source)), None))
+                        under_way.append(self._send(self._named(await anext(source)), timeout))
                     except StopAsyncIteration:
                         more = False
                 if under_way and (result := await self._mail.next_or_lost(under_way[0])) is not None:

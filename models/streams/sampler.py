@@ -71,7 +71,7 @@ class Sampling:
         tokens: Array = logits.argmax(axis=1)
         if self._some is not None:
             rows = self._drawn
-            tokens[rows] = self._some._draw(logits[rows], best[rows], draw[rows])
+            tokens[rows] = self._some.choose(logits[rows], draw[rows])
         return tokens
 
     def _draw(self, logits: Array, best: Array, draw: Array) -> Array:

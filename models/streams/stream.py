@@ -24,6 +24,7 @@ from tidegate.results import Timing
 
 from ..request import NEVER, Request
 from .ring import Failed, Item, Produced, Ring
+from .row_state import alone
 from .steps import Step, Steps
 
 if TYPE_CHECKING:
@@ -282,6 +283,7 @@ class Stream:
     def _run(self, step: Step, now: float) -> bool:
         """Let a step's next run begin, if there is room for what it makes; return whether to look again."""
         if not self.ring.has_room():
+            self.state = alone(self.state)
             return False
         try:
             arrays, kind = step.agenda.arrays(self.state)

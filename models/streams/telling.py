@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .agenda import Made
 from .row_state import RowState, resting
@@ -28,9 +28,9 @@ def tell(after: Rows, choice: Array, outputs: Sequence[Array], order: Sequence[i
     if _all_go_on(after, tokens):
         vocab = after.loop.vocab
         texts = [None] * len(tokens) if vocab is None else [vocab[token] for token in tokens]
-        return [Made(RowState(after, row), {"token": arrays[row]}, False, texts[row]) for row in order]  # noqa: FBT003
-    records = after.table.tolist()
-    return [_tell_one(after, row, tokens[row], arrays[row], outputs) for row in order]
+        return [Made(RowState(after, row), {"token": arrays[row]}, final=False, text=texts[row]) for row in order]
+    table = after.table
+    return [_made(after, row, table[row], arrays[row], outputs) for row in order]
 
 
 def _all_go_on(after: Rows, tokens: Sequence[int]) -> bool:
@@ -38,4 +38,28 @@ def _all_go_on(after: Rows, tokens: Sequence[int]) -> bool:
     group = after.group
     if after.moved == 0 or after.moved >= group.least or group.asks or not group.loop.stop.isdisjoint(tokens):
         return False
-    return not any([owner.stopped for owner in group.owners])
+    return True not in [owner.stopped for owner in group.owners]
+
+
+def _made(after: Rows, row: int, record: Any, token: Array, outputs: Sequence[Array]) -> Made:
+    """Tell what came of one row, of which ``record`` says what is known."""
+    loop, owner = after.loop, after.group.owners[row]
+    reason = _end(after, record, int(token[0]), stopped=owner.stopped)
+    state = RowState(after, row) if reason is None else resting(after, row)
+    if not record["chosen"]:
+        return Made(state, None if reason is None else {}, reason is not None, reason=reason)
+    told = {"token": token}
+    told |= {name: after.output_of(row, output, outputs[output]) for name, output in owner.wanted}
+    text = None if loop.vocab is None else "" if reason == "stop" else loop.vocab[token[0]]
+    return Made(state, told, reason is not None, text, reason)
+
+
+def _end(after: Rows, record: Any, token: int, *, stopped: bool) -> str | None:
+    """Tell why a generation ends here; None if it goes on."""
+    loop = after.loop
+    if record["chosen"] and token in loop.stop:
+        return "stop"
+    full = loop.context is not None and record["length"] >= loop.context
+    if record["chosen"] and (record["left"] <= 0 or full):
+        return "length"
+    return "cancelled" if stopped else None

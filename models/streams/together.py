@@ -103,11 +103,14 @@ class Generations:
         return Rows(Group(loop, group.owners, table), 0, tokens, ahead, carried), choice
 
     def _choose(self, rows: Rows, scores: Array) -> Array:
-        group, last = rows.group, scores[:, -1] if scores.ndim == 3 else scores
+        group, loop, last = rows.group, self._loop, scores[:, -1] if scores.ndim == 3 else scores
+        name = loop.model.outputs[loop.scores].name
+        if loop.vocabulary is not None and last.shape[1] != loop.vocabulary:
+            raise ModelFailed(f"output {name!r} has scores of {last.shape[1]} tokens, and there are {loop.vocabulary}")
         try:
             return group.sampling.choose(last, group.draws + np.uint64(rows.moved))
         except ValueError as error:
-            raise ModelFailed(f"output {self._loop.model.outputs[self._loop.scores].name!r}: {error}") from None
+            raise ModelFailed(f"output {name!r}: {error}") from None
 
 
 def _as(part: Part, values: Array) -> Array:

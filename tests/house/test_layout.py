@@ -154,7 +154,8 @@ def test_the_wheel_holds_every_module(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("*.whl")
     packed = set(zipfile.ZipFile(wheel).namelist())
     wanted = {f"tidegate/{path.relative_to(ROOT)}" for room in ROOMS for path in python_files(room)}
-    wanted |= {f"tidegate/{path.relative_to(ROOT)}" for path in (ROOT / "models" / "bundled").rglob("model.*")}
+    bundled = ROOT / "models" / "bundled"
+    wanted |= {f"tidegate/{path.relative_to(ROOT)}" for path in (*bundled.rglob("model.*"), *bundled.rglob("*.json"))}
     wanted |= {f"tidegate/{path.name}" for path in (ROOT / "src" / "tidegate").glob("*.py")} | {"tidegate/py.typed"}
     wanted |= {f"tidegate/{path.relative_to(ROOT)}" for path in (ROOT / "client_demo" / "data").iterdir()}
     assert not wanted - packed

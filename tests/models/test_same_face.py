@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 import tidegate
+from tidegate.client.connection import Connection
+from tidegate.client.stream import Stream
 from tidegate.client.testing import FakeGateway
 from tidegate.errors import Cancelled
+from tidegate.models.streams.local import LocalStream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -71,3 +75,40 @@ async def test_a_task_can_be_asked(engine: tidegate.Engine) -> None:
     assert isinstance(bad.exception(), Cancelled)
     with pytest.raises(Cancelled):
         bad.result()
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"timeout": 0}, ValueError),
+        ({"window": 0}, ValueError),
+        ({"snapshot": b"", "sr": 1}, TypeError),
+    ],
+)
+async def test_the_same_mistakes_with_streams(engine: tidegate.Engine, options: dict[str, Any], error: type[Exception]) -> None:
+    """A stream that one of them refuses to make is refused by the other in the same words."""
+    async with FakeGateway() as fake, tidegate.connect(fake.url) as gw:
+        said = []
+        for face in (engine, gw):
+            with pytest.raises(error) as caught:
+                face.stream("mlp", **options)
+            said.append(str(caught.value))
+    assert said[0] == said[1]
+
+
+@pytest.mark.parametrize("name", ["stream", "generate"])
+def test_the_same_arguments(name: str) -> None:
+    """Streams and generations are asked for in the same way."""
+    engine, gw = (inspect.signature(getattr(face, name)).parameters for face in (tidegate.Engine, Connection))
+    assert [(each.name, each.kind, each.default) for each in engine.values()] == [
+        (each.name, each.kind, each.default) for each in gw.values()
+    ]
+
+
+@pytest.mark.parametrize("name", ["step", "run", "generate", "cancel", "snapshot", "fork", "close"])
+def test_the_same_methods_of_a_stream(name: str) -> None:
+    """What a stream can do, and how it is asked, is the same."""
+    local, remote = (inspect.signature(getattr(face, name)).parameters for face in (LocalStream, Stream))
+    assert [(each.name, each.kind, each.default) for each in local.values()] == [
+        (each.name, each.kind, each.default) for each in remote.values()
+    ]

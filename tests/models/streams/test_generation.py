@@ -388,6 +388,16 @@ def test_scores_that_are_no_numbers_fail_the_run(models: dict[str, Model]) -> No
         _finished(table, player)
 
 
+def test_scores_of_other_tokens_fail_the_run(table: Table) -> None:
+    """A model that gives more or fewer scores than it has tokens is told to have failed."""
+    request = table.player().step([1, 2]).request()
+    together = request.kind.together
+    assert together is not None
+    _, gathered = together.gather([(request, 0, 1)])
+    with pytest.raises(ModelFailed, match=f"scores of 5 tokens, and there are {VOCABULARY}"):
+        together.finish(gathered, [np.zeros((1, 2, 5), np.float32)])
+
+
 def test_texts_are_the_vocabularys(tmp_path: Any) -> None:
     """A model with a vocabulary tells each token's text, and nothing for the stop token."""
     letters = [chr(ord("a") + n) for n in range(VOCABULARY)]

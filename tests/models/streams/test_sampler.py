@@ -10,9 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from tidegate.models.streams.sampler import choose, uniform
-
-ALL = 2**31 - 1
+from tidegate.models.streams.sampler import NO_LIMIT, Sampling, uniform
 
 LOGITS = arrays.arrays(
     np.float32,
@@ -21,12 +19,12 @@ LOGITS = arrays.arrays(
 ).filter(lambda logits: bool(np.isfinite(logits.max(axis=1)).all()))
 
 
-def _choose(logits: Any, temperature: Any = 1.0, top_k: Any = ALL, top_p: Any = 1.0, seed: Any = 0, draw: Any = 0) -> Any:
+def _choose(logits: Any, temperature: Any = 1.0, top_k: Any = NO_LIMIT, top_p: Any = 1.0, seed: Any = 0, draw: Any = 0) -> Any:
     """Choose with one value for all rows, or one for each."""
     types = (np.float64, np.int64, np.float64, np.uint64, np.uint64)
     settings = (temperature, top_k, top_p, seed, draw)
-    rows = len(logits)
-    return choose(logits, *(np.broadcast_to(np.asarray(v, t), rows).copy() for v, t in zip(settings, types, strict=True)))
+    *settings, draws = (np.broadcast_to(np.asarray(v, t), len(logits)) for v, t in zip(settings, types, strict=True))
+    return Sampling(*settings).choose(logits, draws)
 
 
 def _settings(rows: int, seed: int) -> dict[str, Any]:
@@ -34,7 +32,7 @@ def _settings(rows: int, seed: int) -> dict[str, Any]:
     random = np.random.default_rng(seed)
     return {
         "temperature": random.choice([0.0, 1e-300, 0.3, 1.0, 7.0], rows),
-        "top_k": random.choice([1, 2, 5, ALL], rows),
+        "top_k": random.choice([1, 2, 5, NO_LIMIT], rows),
         "top_p": random.choice([1e-9, 0.2, 0.9, 1.0], rows),
         "seed": random.integers(0, 2**63, rows),
         "draw": random.integers(0, 1000, rows),
