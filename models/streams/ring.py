@@ -3,7 +3,8 @@
 Knows nothing of models, steps' contents or messages. Rules, each with a test:
 
 1. Numbers have no gap: each belongs to one item, or to those that a ``Gap`` stands for.
-2. What is taken is taken in order, once, and not beyond the credit that was granted.
+2. What is taken is taken in order, once, and not beyond the credit that was granted. What is dropped uses no credit: whoever
+   granted it could not know.
 3. What was taken stays for a replay until it was seen. Whoever never says what it has seen keeps as much as there is room for.
 4. Under ``block`` there is room only while everything that was not seen fits, so that a replay is complete. Under ``latest``
    only the newest item that was not taken is kept, under ``drop_oldest`` as many as fit; a gap tells of the others in their
@@ -174,6 +175,8 @@ class Ring:
         """Take the next items, at most so many, as far as the credit reaches."""
         count = min(most, self._allowed())
         waiting = self._waiting
+        if count:
+            self._until += self._dropped_ahead()
         taken = [waiting.popleft() for _ in range(count)]
         self._kept.extend(taken)
         if taken:
@@ -207,10 +210,18 @@ class Ring:
     def _allowed(self) -> int:
         """Return how many of the waiting items the credit covers; a gap goes with what follows it."""
         waiting = self._waiting
-        if not waiting or self._until >= waiting[-1].seq:
+        until = self._until + self._dropped_ahead()
+        if not waiting or until >= waiting[-1].seq:
             return len(waiting)
-        count = sum(1 for item in waiting if item.seq <= self._until)
+        count = sum(1 for item in waiting if item.seq <= until)
         return 0 if count == 1 and isinstance(waiting[0], Gap) else count
+
+    def _dropped_ahead(self) -> int:
+        """Return how many numbers were dropped that nobody was told of: they use no credit, which was granted without knowing."""
+        first = self._waiting[0] if self._waiting else None
+        if not isinstance(first, Gap):
+            return 0
+        return max(0, first.last - max(first.first - 1, self._taken))
 
     def _forget_seen(self, seen: int) -> None:
         kept = self._kept

@@ -96,11 +96,22 @@ def test_drop_oldest_keeps_as_many_as_fit() -> None:
 
 def test_a_gap_waits_for_the_credit_of_what_follows_it() -> None:
     """A gap alone is not told: without what follows it nobody needs it."""
-    ring = filled(Ring("latest", 8, 1 << 20, until=2), 5)
+    ring = filled(Ring("latest", 8, 1 << 20, until=0), 5)
     assert not ring.ready
     assert ring.take(8) == []
-    ring.grant(5)
+    ring.grant(1)
     assert told(ring.take(8)) == [(1, 4), 5]
+
+
+def test_what_is_dropped_uses_no_credit() -> None:
+    """A credit for two more results is one for two that are there, however many were dropped before them (rule 2)."""
+    ring = filled(Ring("latest", 8, 1 << 20, until=2), 5)
+    assert told(ring.take(8)) == [(1, 4), 5]
+    assert told(filled(ring, 4).take(8)) == [(6, 8), 9]
+    filled(ring, 1)
+    assert ring.take(8) == []
+    ring.grant(9 + 1)
+    assert told(ring.take(8)) == [10]
 
 
 @pytest.mark.parametrize("overflow", ["block", "latest", "drop_oldest"])
