@@ -146,6 +146,11 @@ class Ring:
         """How many items were not taken yet."""
         return len(self._waiting)
 
+    @property
+    def surplus(self) -> int:
+        """How many items there are beyond the bound and a gap: ends of steps, which are always taken in."""
+        return max(0, len(self) - self._most - 1)
+
     def has_room(self) -> bool:
         """Tell whether a step may run: whether its next item has its place."""
         if self._overflow != "block":
@@ -181,6 +186,7 @@ class Ring:
         self._kept.extend(taken)
         if taken:
             self._taken = max(self._taken, taken[-1].seq)
+            self._until = max(self._until, self._taken)
         if not self._acknowledged or self._overflow != "block":
             self._make_room()
         return taken
@@ -214,10 +220,14 @@ class Ring:
         if not waiting or until >= waiting[-1].seq:
             return len(waiting)
         count = sum(1 for item in waiting if item.seq <= until)
-        return 0 if count == 1 and isinstance(waiting[0], Gap) else count
+        first = waiting[0]
+        if not isinstance(first, Gap) or count > 1:
+            return count
+        # Credit for what was dropped when it was to be replayed, is one for what follows.
+        return 2 if len(waiting) > 1 and self._until >= first.first else 0
 
     def _dropped_ahead(self) -> int:
-        """Return how many numbers were dropped that nobody was told of: they use no credit, which was granted without knowing."""
+        """Return how many numbers were dropped untold ahead of what waits: they use no credit, which could not know of them."""
         first = self._waiting[0] if self._waiting else None
         if not isinstance(first, Gap):
             return 0
