@@ -16,6 +16,10 @@ LOOP_LAG = "tidegate_loop_lag_seconds"
 TASKS = "tidegate_tasks"
 CONNECTIONS = "tidegate_connections"
 UNREAD = "tidegate_outbound_buffer_bytes"
+STREAMS, STREAMS_PARKED = "tidegate_streams", "tidegate_streams_parked"
+STREAM_BYTES = "tidegate_stream_bytes"
+STREAMS_OPENED, STREAMS_CLOSED = "tidegate_streams_opened_total", "tidegate_streams_closed_total"
+STREAM_STEPS = "tidegate_stream_steps_total"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,15 @@ class Scrape:
         """Return the sum of a metric over its labels, or None when there is no such metric."""
         values = [value for (found, _), value in self.samples.items() if found == name]
         return sum(values) if values else None
+
+    def by(self, name: str, label: str) -> dict[str, float]:
+        """Return the values of a metric by one label, summed over the others."""
+        found: dict[str, float] = {}
+        for (each, labels), value in self.samples.items():
+            if each == name:
+                key = dict(labels)[label]
+                found[key] = found.get(key, 0.0) + value
+        return found
 
     def buckets(self, name: str) -> dict[float, float]:
         """Return the cumulative counts of a histogram by upper bound, summed over other labels."""

@@ -49,26 +49,32 @@ class Load:
 
     def arguments(self, server: Server, space: Workspace, warm_up_s: float, window_s: float) -> list[object]:
         """Return the command line of ``bench.load``."""
-        own = _flags(speak=self.speak, manner=self.manner, pause_ms=self.pause_ms, in_flight=self.in_flight)
+        own = flags(speak=self.speak, manner=self.manner, pause_ms=self.pause_ms, in_flight=self.in_flight)
         return [*common(self, server, space, warm_up_s, window_s), *own]
 
 
-def _flags(**options: object) -> list[object]:
+def flags(**options: object) -> list[object]:
+    """Return options as a command line has them."""
     return [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", value)]
 
 
 def common(load: Load, server: Server, space: Workspace, warm_up_s: float, window_s: float) -> list[object]:
     """Return what the command lines of all load processes begin with."""
-    where = _flags(model=load.model, cases=space.cases / f"{load.model}.npz", connections=load.connections)
-    when = _flags(warm_up=warm_up_s, seconds=window_s)
-    who = _flags(core=load.core, nice=load.nice, watch=server.pid)
+    where = flags(model=load.model, cases=space.cases / f"{load.model}.npz", connections=load.connections)
+    when = flags(warm_up=warm_up_s, seconds=window_s)
+    who = flags(core=load.core, nice=load.nice, watch=server.pid)
     return [server.url, *where, *when, *who, *(["--beside", *load.beside] if load.beside else [])]
 
 
 UsageT = TypeVar("UsageT", bound=Usage)
 
 
-def _sound(server: Server, window: UsageT) -> UsageT:
+def sound(server: Server, window: UsageT) -> UsageT:
+    """Return ``window``, unless an answer in it was missing or wrong.
+
+    Raises:
+        SystemExit: one was.
+    """
     if not window.sound:
         reasons = window.failures + window.checked.examples
         wrong = f"{window.checked.wrong} of {window.checked.answers} answers wrong: {'; '.join(reasons)}"
@@ -84,19 +90,19 @@ def load(server: Server, space: Workspace, plan: Plan, how: Load) -> Window:
     """
     arguments = how.arguments(server, space, plan.warm_up_s, plan.window_s)
     found = runs.result("load", arguments, plan.warm_up_s + plan.window_s + MARGIN_S)
-    return _sound(server, msgspec.convert(found, Window))
+    return sound(server, msgspec.convert(found, Window))
 
 
 def open_load(server: Server, space: Workspace, plan: Plan, how: Load, *, rate: float, limit_ms: float) -> OpenWindow:
     """Offer ``rate`` requests a second for one window; otherwise as ``load``."""
-    arguments = [*common(how, server, space, plan.warm_up_s, plan.window_s), *_flags(rate=rate, limit_ms=limit_ms)]
+    arguments = [*common(how, server, space, plan.warm_up_s, plan.window_s), *flags(rate=rate, limit_ms=limit_ms)]
     found = runs.result("open_load", arguments, plan.warm_up_s + plan.window_s + MARGIN_S)
-    return _sound(server, msgspec.convert(found, OpenWindow))
+    return sound(server, msgspec.convert(found, OpenWindow))
 
 
 def retries(server: Server, space: Workspace, plan: Plan, how: Load, *, rate: float, limit_ms: float) -> dict[str, Any]:
     """Ask whether refusals say truly when to come again (see ``bench.retries``), under such a load."""
-    arguments = [*common(how, server, space, plan.warm_up_s, plan.window_s), *_flags(rate=rate, limit_ms=limit_ms)]
+    arguments = [*common(how, server, space, plan.warm_up_s, plan.window_s), *flags(rate=rate, limit_ms=limit_ms)]
     found: dict[str, Any] = runs.result("retries", arguments, plan.warm_up_s + plan.window_s + MARGIN_S)
     if found["failures"]:
         raise SystemExit(f"bench: {server.name}: {'; '.join(found['failures'])}")
@@ -128,13 +134,13 @@ def background(server: Server, space: Workspace, plan: Plan, how: Load) -> Itera
         found = Background(running.pid)
         yield found
         running.stop()
-        found.windows.append(_sound(server, msgspec.convert(running.result(), Window)))
+        found.windows.append(sound(server, msgspec.convert(running.result(), Window)))
 
 
 def pings(server: Server, seconds: float, core: int, beside: tuple[int, ...] = ()) -> Pings:
     """Measure the round trip of pings for that long."""
-    flags = _flags(seconds=seconds, core=core)
-    found = runs.result("pinger", [server.url, *flags, "--watch", server.pid, *beside], seconds + MARGIN_S)
+    arguments = [server.url, *flags(seconds=seconds, core=core), "--watch", server.pid, *beside]
+    found = runs.result("pinger", arguments, seconds + MARGIN_S)
     result = msgspec.convert(found, Pings)
     if result.failures:
         raise SystemExit(f"bench: {server.name}: {'; '.join(result.failures)}\nIts own last words:\n{server.said()}")

@@ -37,13 +37,17 @@ def _padding(size: int) -> bytes:
     return bytes(-size % 8)
 
 
-def tidegate_request(model: str, case: int, row: Array, name: str = "x", **fields: Any) -> bytes:
-    """Return a binary ``infer`` message: header length, msgpack header, zeros to 8, the row's bytes, zeros to 8."""
-    tensor = {"name": name, "shape": [1, *row.shape], "datatype": "FP32"}
-    header: bytes = msgpack.packb({"op": "infer", "id": case, "model_name": model, "inputs": [tensor], **fields})
-    start = struct.pack("<I", len(header)) + header
-    data = row.tobytes()
+def binary(header: dict[str, Any], data: bytes = b"") -> bytes:
+    """Return a binary message: header length, msgpack header, zeros to 8, the bytes of its tensor, zeros to 8."""
+    packed: bytes = msgpack.packb(header)
+    start = struct.pack("<I", len(packed)) + packed
     return start + _padding(len(start)) + data + _padding(len(data))
+
+
+def tidegate_request(model: str, case: int, row: Array, name: str = "x", **fields: Any) -> bytes:
+    """Return a binary ``infer`` message with one row."""
+    tensor = {"name": name, "shape": [1, *row.shape], "datatype": "FP32"}
+    return binary({"op": "infer", "id": case, "model_name": model, "inputs": [tensor], **fields}, row.tobytes())
 
 
 def naive_request(model: str, case: int, row: Array) -> bytes:

@@ -16,22 +16,21 @@ Bounds: items and bytes. What ends a step is always taken in, so they are exceed
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
+
+from msgspec import Struct
+
+from tidegate.errors import TidegateError  # noqa: TC001 - the structures' annotations are read
+from tidegate.results import Array, Timing  # noqa: TC001
 
 from ..request import NEVER
-
-if TYPE_CHECKING:
-    from tidegate.errors import TidegateError
-    from tidegate.results import Array, Timing
 
 Overflow = Literal["block", "latest", "drop_oldest"]
 
 _ITEM_BYTES = 256  # what an item takes beside its tensors
 
 
-@dataclass(slots=True)
-class Produced:
+class Produced(Struct, gc=False):
     """Something that a step has made.
 
     Attributes:
@@ -58,8 +57,7 @@ class Produced:
         return _ITEM_BYTES + sum([array.nbytes for array in self.outputs.values()])
 
 
-@dataclass(slots=True)
-class Failed:
+class Failed(Struct, gc=False):
     """The end of a step that was accepted and could not be done.
 
     Attributes:
@@ -73,11 +71,14 @@ class Failed:
     error: TidegateError
     expected_step: int
     seq: int = 0
-    nbytes = _ITEM_BYTES
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that it takes, about."""
+        return _ITEM_BYTES
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(Struct, frozen=True, gc=False):
     """Items ``first`` to ``last`` are not kept any more."""
 
     first: int
