@@ -1,0 +1,25 @@
+/** Where everything begins: makes a connection over the WebSockets of this place. */
+
+import { SYSTEM_CLOCK } from "./clock.js";
+import { Connection } from "./connection.js";
+import { ConnectionLost } from "./errors.js";
+import { dialWith, type SocketType } from "./link.js";
+import type { AnyModels } from "./models.js";
+import { type Options, withDefaults } from "./options.js";
+import { PROTOCOL } from "./uplink.js";
+import { complete } from "./url.js";
+
+/**
+ * Connect to a gateway.
+ *
+ * @param url where it is: `ws://host:port`, `https://host`, …; without it, where the page comes from.
+ */
+export async function connect<Models extends { [K in keyof Models]: AnyModels[string] } = AnyModels>(
+  url?: string | URL, options: Partial<Options> = {},
+): Promise<Connection<Models>> {
+  const all = withDefaults(options);
+  const type = all.WebSocket ?? (globalThis as { WebSocket?: SocketType }).WebSocket;
+  if (!type) throw new ConnectionLost("there is no WebSocket here: pass one in the options, such as that of the package ws");
+  const dial = dialWith(type, complete(url), PROTOCOL);
+  return Connection.open<Models>(all, { dial, clock: SYSTEM_CLOCK, random: Math.random });
+}

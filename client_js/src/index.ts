@@ -1,0 +1,15 @@
+/** What the package offers. */
+
+export { connect } from "./connect.js";
+export type { Connection, InferOptions } from "./connection.js";
+export type { DataOf, Datatype, NumericArray } from "./datatypes.js";
+export * from "./errors.js";
+export type { Nested, Value } from "./inputs.js";
+export type { Socket, SocketType } from "./link.js";
+export type { Form, Hello, ModelEntry, Overflow, TensorSpec } from "./messages.js";
+export type { AnyModel, AnyModels } from "./models.js";
+export type { Options } from "./options.js";
+export type { Result, StreamResult, Timing } from "./results.js";
+export type { State } from "./states.js";
+export type { GenerateOptions, StepOptions, Stream, StreamOptions } from "./streams/stream.js";
+export { type Element, type Elements, type GivenTensor, type Tensor, tensor, toNumbers, toStrings } from "./tensors.js";

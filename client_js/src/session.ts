@@ -1,0 +1,245 @@
+/**
+ * One client's requests and streams, over any number of connections one after the other. It knows no WebSocket and no timer:
+ * both are given to it.
+ *
+ * Whatever the gateway and the network do: no more than `in_flight` requests are at the gateway, and after a cut a request is
+ * sent again only if it was certainly not executed or its model is pure. `ledger.ts` and `streams/log.ts` promise the rest.
+ */
+
+import { type Awaited, Memory } from "./awaited.js";
+import type { Clock } from "./clock.js";
+import { type Payload, type Received, sizeInBytes, type Unreadable, write } from "./codec.js";
+import { ConnectionLost, errorFromWire, type TidegateError, TooLarge } from "./errors.js";
+import { Ledger, Request } from "./ledger.js";
+import type { Dial } from "./link.js";
+import type { ClientMessage, ErrorMessage, Form, Hello } from "./messages.js";
+import type { Options } from "./options.js";
+import { describe, type State } from "./states.js";
+import { type Entry, Errand, Step } from "./streams/requests.js";
+import type { StreamLog } from "./streams/log.js";
+import { Streams } from "./streams/streams.js";
+import { Uplink, type Upstream } from "./uplink.js";
+
+/** What a session is given: the network, the time, and chance. */
+export interface World {
+  readonly dial: Dial;
+  readonly clock: Clock;
+  readonly random: () => number;
+}
+
+export class Session implements Upstream {
+  readonly ledger: Ledger;
+  readonly streams: Streams;
+  private readonly uplink: Uplink;
+  private ids = 0;
+
+  constructor(
+    readonly options: Options,
+    private readonly world: World,
+    private readonly isPure: (request: Request) => boolean,
+    private readonly onGreeted: () => void,
+  ) {
+    const memory = new Memory(options.maxBufferBytes);
+    this.ledger = new Ledger(memory, options.maxPending);
+    this.streams = new Streams(memory, options.maxPending, () => ++this.ids);
+    this.uplink = new Uplink(world.dial, options, world.clock, world.random, this);
+  }
+
+  get state(): State {
+    return this.uplink.state;
+  }
+
+  get clock(): Clock {
+    return this.world.clock;
+  }
+
+  connect(): void {
+    this.uplink.connect();
+  }
+
+  close(): Promise<void> {
+    return this.uplink.close();
+  }
+
+  // What the program wants.
+
+  /** Send a request with tensors and wait for its answer. */
+  infer(message: ClientMessage, payload: Payload, timeout: number, signal?: AbortSignal): Promise<Received> {
+    return this.exchange((waiter) => {
+      const request = new Request(this.clock, timeout, { ...message, id: ++this.ids }, waiter, payload);
+      this.ledger.add(request);
+      return request;
+    }, signal);
+  }
+
+  /** Ask a small question and wait for its answer. */
+  ask(op: "models" | "ping", timeout: number, repeatable: boolean): Promise<Received> {
+    return this.exchange((waiter) => {
+      const question = new Request(this.clock, timeout, { op, id: ++this.ids }, waiter, undefined, repeatable);
+      this.ledger.ask(question);
+      if (this.uplink.hello) this.sendQuestion(question);
+      return question;
+    });
+  }
+
+  /** Let a step or an errand wait for its turn. Raises why nothing can be asked. */
+  add(entry: Entry): void {
+    this.checkOpen();
+    if (entry instanceof Errand && entry.made === entry.log) this.streams.open(entry);
+    else this.streams.add(entry);
+    if (entry.phase !== "finished") entry.watch(() => this.expireEntry(entry));
+    this.flush();
+  }
+
+  /** Ask for the end of all steps of a stream. */
+  cancelSteps(log: StreamLog): void {
+    log.cancel((step) => this.expireEntry(step));
+    this.streams.touch(log);
+    this.flush();
+  }
+
+  giveUp(step: Step): void {
+    step.log.giveUp(step);
+    this.streams.touch(step.log);
+    this.flush();
+  }
+
+  /** Raise ConnectionLost if the connection is closed. */
+  checkOpen(): void {
+    if (this.state.status === "closed") throw new ConnectionLost(describe(this.state));
+  }
+
+  private exchange(begin: (waiter: { resolve(answer: Received): void; reject(error: unknown): void }) => Request, signal?: AbortSignal) {
+    return new Promise<Received>((resolve, reject) => {
+      signal?.throwIfAborted();
+      this.checkOpen();
+      const done = (): void => signal?.removeEventListener("abort", abort);
+      const request = begin({
+        resolve: (answer) => (done(), resolve(answer)),
+        reject: (error) => (done(), reject(error as Error)),
+      });
+      const abort = (): void => {
+        reject(signal!.reason as Error);
+        if (this.ledger.abandon(request)) this.sendCancel(request);
+        this.flush();
+      };
+      signal?.addEventListener("abort", abort, { once: true });
+      request.watch(() => {
+        if (this.ledger.expire(request, describe(this.state)) && request.payload) this.sendCancel(request);
+      });
+      this.flush();
+    });
+  }
+
+  // What happens on the network.
+
+  greeted(hello: Hello): void {
+    this.streams.greeted(hello);
+    this.sendOut(); // what resumes streams must be the first message
+    for (const question of this.ledger.questions.values()) this.sendQuestion(question);
+    this.onGreeted();
+  }
+
+  receive(received: Received): void {
+    const message = received.message!;
+    if (message.op === "error") return this.receiveError(message);
+    if (message.op === "result" && message.stream != null) return this.streams.result({ message, tensors: received.tensors });
+    if (message.op === "result" || message.op === "models" || message.op === "pong") {
+      const request = this.ledger.find(message.id);
+      if (request) this.ledger.settle(request, received);
+      return undefined;
+    }
+    return this.streams.other(message, received.tensors);
+  }
+
+  unreadable({ error, id }: Unreadable): boolean {
+    const request = this.ledger.find(id);
+    if (request) this.ledger.fail(request, error);
+    else this.streams.unreadable();
+    return request !== undefined;
+  }
+
+  cut(reason: string): void {
+    this.ledger.cut(reason, this.isPure);
+    this.streams.cut();
+  }
+
+  ended(reason: string): void {
+    this.ledger.end(reason);
+    this.streams.end(reason);
+  }
+
+  /** Send as much as may be sent: small messages, then steps, then requests. */
+  flush(): void {
+    const { hello, state } = this.uplink;
+    if (!hello) return;
+    this.sendOut();
+    const mayBegin = state.status === "open";
+    const limit = this.form === "text" ? hello.limits.text_bytes : hello.limits.message_bytes;
+    let data;
+    while (this.uplink.room > 0 && (data = this.streams.next(limit, mayBegin))) this.uplink.send(data);
+    let request;
+    while (mayBegin && this.uplink.room > 0 && this.ledger.sent.size < hello.limits.in_flight && (request = this.ledger.next(this.clock.now()))) {
+      this.sendRequest(request, limit);
+    }
+    if (this.uplink.room <= 0) this.uplink.wait();
+    const idle = !this.ledger.sent.size && !this.streams.openCount;
+    if (state.status === "draining" && idle) this.uplink.leave();
+  }
+
+  private receiveError(message: ErrorMessage): void {
+    const draining = this.state.status === "draining";
+    if (this.streams.error(message, draining)) return;
+    const request = this.ledger.find(message.id);
+    if (!request) return;
+    // It crossed the goaway on its way: not executed, so it goes to the next gateway.
+    const crossed = message.code === "shutting_down" && draining && request.payload && request.phase === "sent";
+    if (crossed) this.ledger.putBack(request);
+    else this.ledger.fail(request, errorFromWire(message));
+  }
+
+  private sendRequest(request: Request, limit: number): void {
+    try {
+      const data = request.payload!.write({ ...request.message, timeout_ms: request.leftMs });
+      const size = sizeInBytes(data);
+      if (size > limit) throw new TooLarge(`the request has ${size} bytes; the gateway takes at most ${limit}`);
+      this.ledger.markSent(request);
+      this.uplink.send(data);
+    } catch (error) {
+      this.ledger.fail(request, error as TidegateError);
+    }
+  }
+
+  private sendQuestion(question: Request): void {
+    question.phase = "sent";
+    // A list of models has no size limit as text; as the header of a binary message it would have one.
+    this.send(question.message, question.message.op === "models" ? "text" : this.form);
+  }
+
+  private sendCancel(request: Request): void {
+    this.send({ op: "cancel", id: request.message.id }, this.form);
+  }
+
+  private sendOut(): void {
+    for (const message of this.streams.takeOut()) this.send(message, this.form);
+  }
+
+  private send(message: ClientMessage, form: Form): void {
+    if (this.uplink.hello) this.uplink.send(write(message, form));
+  }
+
+  private expireEntry(entry: Awaited): void {
+    const connection = describe(this.state);
+    if (entry instanceof Step) {
+      entry.log.expire(entry, connection);
+      this.streams.touch(entry.log);
+    } else if (entry instanceof Errand) {
+      this.streams.abandon(entry, entry.tooLate(connection));
+    }
+    this.flush();
+  }
+
+  private get form(): Form {
+    return this.options.form;
+  }
+}

@@ -1,0 +1,250 @@
+/** A stream as the program sees it: steps to await, results to iterate over. It knows nothing of how they travel. */
+
+import type { Catalogue, ModelFacts } from "../catalogue.js";
+import { Payload, type Tensors, write } from "../codec.js";
+import { Cancelled, InvalidMessage } from "../errors.js";
+import { asPrompt, asStep, asTensors, type Value } from "../inputs.js";
+import type { ClientMessage, Overflow, Scalar } from "../messages.js";
+import type { AnyModel } from "../models.js";
+import { timeLimit } from "../options.js";
+import type { StreamResult } from "../results.js";
+import type { Session } from "../session.js";
+import type { StreamLog } from "./log.js";
+import { Errand } from "./requests.js";
+import { type Chunks, run } from "./run.js";
+import { Steps } from "./steps.js";
+
+/** Steps that `run` has at the gateway at a time: enough to hide the way there, and few enough to be cancelled soon. */
+const AHEAD = 8;
+
+/** What a stream is opened with. */
+export interface StreamOptions {
+  /** A version of the model, instead of the one that the gateway would choose. */
+  readonly version?: string;
+  /** The outputs that are wanted, instead of those that are no state. */
+  readonly outputs?: readonly string[];
+  /** What happens to results that are not taken in time: `block` lets the model wait, the others drop some. @default "block" */
+  readonly overflow?: Overflow;
+  /** How many results may lie here and wait to be taken. @default 256 */
+  readonly window?: number;
+  /** Time limit of the opening and of each step, in milliseconds, instead of the connection's. */
+  readonly timeout?: number;
+  /** −8 … 0; a larger one is served first. */
+  readonly priority?: number;
+  /** A state to begin with, from `snapshot` of the same model; then there are no constants to give. */
+  readonly snapshot?: Uint8Array;
+}
+
+export interface StepOptions {
+  readonly timeout?: number;
+  /** Gives the step up: it is not run, or if it is too late for that, its result is thrown away. */
+  readonly signal?: AbortSignal;
+}
+
+export interface GenerateOptions {
+  /** Token ids to go on from. */
+  readonly prompt: Value;
+  /** Most tokens to make; at most, and if not given, what the model allows. */
+  readonly maxSteps?: number;
+  /** 0 for the most likely token each time; if not given, 1 with one of the next three and else 0. */
+  readonly temperature?: number;
+  /** How many of the most likely tokens are chosen from. */
+  readonly topK?: number;
+  /** Share of the probability that the tokens to choose from have together. */
+  readonly topP?: number;
+  /** Of the random numbers: the same one gives the same tokens. */
+  readonly seed?: number;
+  /** Time limit of the whole, in milliseconds. */
+  readonly timeout?: number;
+  /** Ends the generation after the token that is being made. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * An ordered conversation with one model, whose state the gateway keeps.
+ *
+ * It outlives its connection: after a cut it goes on where it was on the next one. No step runs twice and no result is lost or
+ * comes twice; `ResumeFailed` says so if the gateway does not have the stream any more.
+ *
+ * Steps run in the order in which they were asked for, each on the state that the one before it left. A step that fails, or is
+ * given up before it runs, leaves the state as it was before it; those that were asked for behind it meanwhile fail with
+ * `UnexpectedStep` and do not run.
+ */
+export class Stream<M extends AnyModel = AnyModel> {
+  private constructor(
+    private readonly session: Session,
+    private readonly catalogue: Catalogue,
+    private readonly options: StreamOptions,
+    private readonly log: StreamLog,
+  ) {}
+
+  /** Open a stream; `Connection.stream` does it. */
+  static async open<M extends AnyModel>(
+    session: Session, catalogue: Catalogue, model: string, constants: Readonly<Record<string, Value>>, options: StreamOptions,
+  ): Promise<Stream<M>> {
+    const { version, outputs, overflow, window = 256, priority, snapshot } = options;
+    if (!(window >= 1)) throw new RangeError(`window must be at least 1, not ${window}`);
+    if (snapshot && Object.keys(constants).length) throw new TypeError("a snapshot has its constants with it");
+    const log = session.streams.create(model, window);
+    const given: Tensors = snapshot
+      ? { snapshot: { datatype: "UINT8", shape: [snapshot.length], data: snapshot } }
+      : asTensors(constants, catalogue.of(model, version).inputs);
+    const payload = new Payload(given, session.options.form);
+    const stream = new Stream<M>(session, catalogue, options, log);
+    await stream.errand(log, log, (id) => payload.write({
+      op: "open", id, stream: log.name, model_name: model, until: window,
+      ...(version !== undefined && { model_version: version }),
+      ...(outputs?.length && { outputs: outputs.map((name) => ({ name })) }),
+      ...(overflow && { overflow }), ...(snapshot && { from_snapshot: true }), ...(priority && { priority }),
+    }));
+    return stream;
+  }
+
+  get model(): string {
+    return this.log.model;
+  }
+
+  get version(): string {
+    return this.log.version;
+  }
+
+  /** How many results were dropped, by `overflow`. */
+  get dropped(): number {
+    return this.log.sequence.dropped;
+  }
+
+  /** Whether anything can be asked of it; after a lost connection it still is open. */
+  get isOpen(): boolean {
+    return !this.log.ended && !this.log.closing;
+  }
+
+  /**
+   * Go one step on, and wait for its last result. `inputs` are tensors by name, or the one that the model's steps take.
+   *
+   * Raises what the step failed with; the stream goes on with the next one.
+   */
+  async step(inputs: M["step"] | Value, { timeout, signal }: StepOptions = {}): Promise<StreamResult<M["results"]>> {
+    signal?.throwIfAborted();
+    const steps = this.steps();
+    const abort = (): void => steps.wake();
+    signal?.addEventListener("abort", abort);
+    try {
+      steps.begin(this.tensors(inputs), this.limit(timeout));
+      for (let last; ; ) {
+        signal?.throwIfAborted();
+        last = steps.take() ?? last;
+        if (last?.final) return last as StreamResult<M["results"]>;
+        if (!steps.ahead) throw new Cancelled("the step's result was dropped by the stream's overflow policy", "dropped");
+        await steps.change();
+      }
+    } finally {
+      signal?.removeEventListener("abort", abort);
+      steps.close();
+    }
+  }
+
+  /**
+   * Take a step for each chunk, and yield all their results in order.
+   *
+   * Chunks are drawn only as fast as results are taken. What they raise is raised after the results of the chunks before; an
+   * error of a step is raised in its place, and those behind it are not run. Leaving the loop gives up the steps that have not
+   * begun; the stream goes on.
+   */
+  run(
+    chunks: Chunks<M["step"] | Value>, { timeout }: { readonly timeout?: number } = {},
+  ): AsyncGenerator<StreamResult<M["results"]>, void, undefined> {
+    const steps = this.steps();
+    const limit = this.limit(timeout);
+    const begin = (chunk: M["step"] | Value): void => steps.begin(this.tensors(chunk), limit);
+    return run(steps, chunks, begin, Math.min(AHEAD, this.log.line.mostSteps)) as AsyncGenerator<StreamResult<M["results"]>>;
+  }
+
+  /** Let the model go on from a prompt, and yield a result for each token as it is made. Leaving the loop ends the generation. */
+  async *generate(options: GenerateOptions): AsyncGenerator<StreamResult<M["results"]>, void, undefined> {
+    const { prompt, signal, timeout, maxSteps, temperature, topK, topP, seed } = options;
+    const wishes = { max_steps: maxSteps, temperature, top_k: topK, top_p: topP, seed };
+    const parameters = Object.fromEntries(Object.entries(wishes).filter(([, wish]) => wish !== undefined)) as Record<string, Scalar>;
+    const limit = this.limit(timeout);
+    const steps = this.steps();
+    const abort = (): void => this.session.cancelSteps(this.log);
+    signal?.throwIfAborted();
+    signal?.addEventListener("abort", abort);
+    try {
+      yield* run(steps, [prompt], (chunk) => steps.begin(asPrompt(chunk), limit, parameters), 1) as AsyncGenerator<StreamResult<M["results"]>>;
+    } finally {
+      signal?.removeEventListener("abort", abort);
+    }
+  }
+
+  /**
+   * Cancel the steps that were asked for, and wait until they have ended: a generation by its last result, others by
+   * `Cancelled` or, if it was too late, by their result. The stream goes on.
+   */
+  async cancel(): Promise<void> {
+    const idle = new Promise<void>((resolve) => this.log.line.whenIdle(resolve));
+    this.session.cancelSteps(this.log);
+    await idle;
+  }
+
+  /** Return the state behind the steps that were asked for so far: `stream(model, {}, { snapshot })` goes on from it. */
+  async snapshot(): Promise<Uint8Array> {
+    const { log } = this;
+    const { snapshot } = await this.errand(log, undefined, (id) => this.write({ op: "snapshot", id, stream: log.name }));
+    if (snapshot?.datatype !== "UINT8") throw new InvalidMessage("the gateway sent a snapshot with nothing in it");
+    return snapshot.data.slice();
+  }
+
+  /** Return another stream that goes on from the state behind the steps that were asked for so far. It has to be closed, too. */
+  async fork(): Promise<Stream<M>> {
+    const { log } = this;
+    const made = this.session.streams.create(log.model, log.sequence.window);
+    await this.errand(log, made, (id) => this.write({ op: "fork", id, stream: log.name, to: made.name }));
+    return new Stream<M>(this.session, this.catalogue, this.options, made);
+  }
+
+  /** Let the steps that were asked for come to their end, and end the stream. Waits for that for the option `closeTimeout` at most. */
+  async close(): Promise<void> {
+    const { log, session } = this;
+    if (!this.isOpen) return;
+    await new Promise<void>((resolve) => {
+      const stop = session.clock.after(session.options.closeTimeout, resolve);
+      const end = (): void => (stop(), resolve());
+      const message = (): ReturnType<typeof write> => this.write({ op: "close", stream: log.name });
+      session.add(new Errand(session.clock, Infinity, session.streams.nextId(), log, undefined, { resolve: end, reject: end }, message));
+      log.closing = true;
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  private errand(log: StreamLog, made: StreamLog | undefined, message: (id: number) => ReturnType<typeof write>): Promise<Tensors> {
+    const { session } = this;
+    return new Promise((resolve, reject) => {
+      const id = session.streams.nextId();
+      session.add(new Errand(session.clock, this.limit(), id, log, made, { resolve, reject }, () => message(id)));
+    });
+  }
+
+  private steps(): Steps {
+    return new Steps(this.session, this.log);
+  }
+
+  private tensors(inputs: unknown): Tensors {
+    return asStep(inputs as Value, this.facts.takes, this.facts.inputs);
+  }
+
+  private limit(timeout = this.options.timeout): number {
+    return timeLimit(this.session.options, timeout);
+  }
+
+  private get facts(): ModelFacts {
+    return this.catalogue.of(this.log.model, this.options.version);
+  }
+
+  private write(message: ClientMessage): ReturnType<typeof write> {
+    return write(message, this.session.options.form);
+  }
+}
+

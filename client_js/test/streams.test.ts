@@ -1,0 +1,343 @@
+/** Streams over connections that come and go, with simulated time, a simulated network and a simulated gateway. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Cancelled, DeadlineExceeded, InvalidInput, ModelFailed, ResumeFailed, UnexpectedStep, UnknownStream } from "../src/errors.js";
+import type { StreamResult } from "../src/results.js";
+import type { Stream, StreamOptions } from "../src/streams/stream.js";
+import { FakeStreams } from "./fake-streams.js";
+import { encodeMessage, HELLO, settle, World } from "./world.js";
+
+class StreamWorld extends World {
+  readonly streams = new FakeStreams();
+
+  constructor() {
+    super();
+    this.gateway = this.streams.gateway;
+    this.hello = { ...HELLO, ...this.streams.newSession() };
+  }
+
+  advance(most?: number): void {
+    this.streams.advance((message, tensors) => void this.link.down.push(encodeMessage(message, tensors)), most);
+  }
+
+  override async flow(): Promise<void> {
+    do {
+      this.up();
+      this.advance();
+      this.down();
+      await settle();
+    } while (this.link.up.length || this.link.down.length);
+  }
+
+  override reconnect(): Promise<void> {
+    return super.reconnect({ ...HELLO, ...this.streams.newSession() });
+  }
+
+  async stream(options: StreamOptions = {}): Promise<Stream> {
+    const opening = (this.connection ?? (await this.open())).stream("sum", {}, options);
+    await settle();
+    await this.flow();
+    return opening;
+  }
+}
+
+function sumOf(result: StreamResult): number {
+  return Number((result.outputs.sum!.data as BigInt64Array)[0]);
+}
+
+function sums(results: readonly PromiseSettledResult<StreamResult>[]): unknown[] {
+  return results.map((each) => (each.status === "fulfilled" ? sumOf(each.value) : (each.reason as Error).constructor));
+}
+
+test("steps run in order, each on the state that the one before it left", async () => {
+  const world = new StreamWorld();
+  const stream = await world.stream();
+  const steps = Promise.allSettled([1, 2, 3, 4, 5, 6].map((x) => stream.step(x)));
+  await world.flow();
+  assert.deepEqual(sums(await steps), [1, 3, 6, 10, 15, 21]);
+  const last = stream.step({ x: 4 });
+  await world.flow();
+  assert.equal((await last).seq, 7);
+});
+
+test("a step that fails leaves the state, those behind it are not run, and the stream goes on", async () => {
+  const world = new StreamWorld();
+  const stream = await world.stream();
+  const steps = Promise.allSettled([1, -1, 3, 4, 5, 6, 7].map((x) => stream.step(x)));
+  await world.flow();
+  assert.deepEqual(sums(await steps), [1, ModelFailed, ...Array(5).fill(UnexpectedStep)]);
+  const next = stream.step(5);
+  await world.flow();
+  assert.equal(sumOf(await next), 6);
+});
+
+test("a step that is refused fails with those behind it, and the stream goes on", async () => {
+  const world = new StreamWorld();
+  const stream = await world.stream();
+  const steps = Promise.allSettled([1, 666, 3].map((x) => stream.step(x)));
+  await world.flow();
+  assert.deepEqual(sums(await steps), [1, InvalidInput, UnexpectedStep]);
+  const next = stream.step(5);
+  await world.flow();
+  assert.equal(sumOf(await next), 6);
+});
+
+test("run draws chunks only as fast as results are taken, and gives all results in order", async () => {
+  const world = new StreamWorld();
+  const stream = await world.stream();
+  let drawn = 0;
+  const chunks = (async function* () {
+    for (; drawn < 50; ) yield ++drawn;
+  })();
+  const results = stream.run(chunks);
+  for (let i = 1; i <= 50; i++) {
+    const next = results.next();
+    await settle();
+    await world.flow();
+    assert.equal(sumOf((await next).value!), (i * (i + 1)) / 2);
+    assert(drawn <= i + 8);
+  }
+  const end = results.next();
+  await settle();
+  await world.flow();
+  assert.equal((await end).done, true);
+});
+
+test("leaving the loop gives up what has not begun, and what the chunks raise is raised after their results", async () => {
+  const world = new StreamWorld();
+  const stream = await world.stream();
+  const got: number[] = [];
+  const loop = (async () => {
+    for await (const result of stream.run([1, 2, 3, 4])) {
+      got.push(sumOf(result));
+      break;
+    }
+  })();
+  await settle();
+  await world.flow();
+  await loop;
+  await world.flow();
+  const bad = (async () => {
+    const chunks = (function* () {
+      yield 1;
+      throw new RangeError("no more");
+    })();
+    for await (const result of stream.run(chunks)) got.push(sumOf(result));
+  })();
+  const failing = assert.rejects(bad, RangeError);
+  await settle();
+  await world.flow();
+  await failing;
+  assert.equal(got.length, 2);
+});
+
+test("a generation gives each token as it comes, and its wishes go with the step", async () => {
+  const world = new StreamWorld();
+  const gw = await world.open();
+  const tokens: number[] = [];
+  const done = (async () => {
+    for await (const result of gw.generate("sum", { prompt: [7], maxSteps: 3, seed: 5 })) tokens.push(result.seq);
+  })();
+  world.gateway = (message, tensors, reply, link) =>
+    world.streams.gateway(message, { x: { datatype: "INT64", shape: [], data: BigInt64Array.of(1n) }, ...tensors }, reply, link);
+  await settle();
+  await world.flow();
+  await world.flow();
+  await done;
+  assert.deepEqual(tokens, [1, 2, 3]);
+  const step = world.seen.find(({ op }) => op === "step")!;
+  assert.deepEqual([step.parameters, step.inputs[0].shape], [{ max_steps: 3, seed: 5 }, [1]]);
+  assert.equal(world.seen.at(-1)!.op, "close");
+});
+
+test("a stream that is cut in the middle goes on: no step runs twice, and no result is lost or comes twice", async () => {
+  const world = new StreamWorld();
+  const stream = await world.stream();
+  const steps = Promise.allSettled([1, 2, 3, 4].map((x) => stream.step(x)));
+  world.up(3); // the fourth is lost on the way
+  world.advance(2);
+  world.down(1);
+  await world.reconnect();
+  await world.flow();
+  assert.deepEqual(sums(await steps), [1, 3, 6, 10]);
+  assert.equal(world.streams.steps, 4);
+});
+
+test("a resume is the first message of a connection", async () => {
+  const world = new StreamWorld();
+  await world.stream();
+  await world.reconnect();
+  world.up();
+  const ops = world.seen.map(({ op }) => op as string);
+  assert.deepEqual(ops.slice(ops.indexOf("resume")), ["resume", "models"]);
+});
+
+test("a stream whose opening was cut is opened on the next connection", async () => {
+  const world = new StreamWorld();
+  const opening = (await world.open()).stream("sum");
+  await settle();
+  world.up();
+  await world.reconnect();
+  await world.flow();
+  const step = (await opening).step(1);
+  await world.flow();
+  assert.equal(sumOf(await step), 1);
+});
+
+test("what the gateway does not have any more fails with ResumeFailed", async () => {
+  const world = new StreamWorld();
+  const stream = await world.stream();
+  const lost = assert.rejects(stream.step(1), ResumeFailed);
+  await settle();
+  world.streams.sessions.clear();
+  await world.reconnect();
+  await world.flow();
+  await lost;
+  await assert.rejects(stream.step(1), ResumeFailed);
+  assert.equal(stream.isOpen, false);
+});
+
+test("a step that is aborted, or runs out of time, is given up, and those asked for behind it do not run", async () => {
+  const world = new StreamWorld();
+  const stream = await world.stream();
+  const abort = new AbortController();
+  const steps = [stream.step(1), stream.step(2, { signal: abort.signal }), stream.step(3, { timeout: 50 })];
+  const outcomes = Promise.allSettled(steps);
+  await settle();
+  world.up();
+  abort.abort();
+  await settle();
+  world.clock.advance(1000);
+  await world.flow();
+  assert.deepEqual(sums(await outcomes), [1, DOMException, DeadlineExceeded]);
+  const next = stream.step(5);
+  await world.flow();
+  assert.equal(sumOf(await next), 6);
+});
+
+test("cancel ends the steps that were asked for, and the stream goes on", async () => {
+  const world = new StreamWorld();
+  const stream = await world.stream();
+  const steps = Promise.allSettled([1, 2, 3, 4, 5, 6].map((x) => stream.step(x)));
+  await settle();
+  world.up();
+  const cancelled = stream.cancel();
+  await world.flow();
+  await cancelled;
+  assert(sums(await steps).every((each) => each === Cancelled));
+  const next = stream.step(5);
+  await world.flow();
+  assert.equal(sumOf(await next), 5);
+});
+
+test("snapshot and fork go on from the state behind the steps before them", async () => {
+  const world = new StreamWorld();
+  const stream = await world.stream();
+  const step = stream.step(7);
+  const [taken, forking] = [stream.snapshot(), stream.fork()];
+  await world.flow();
+  await step;
+  const fork = await forking;
+  const other = await world.stream({ snapshot: await taken });
+  const steps = Promise.all([stream.step(1), fork.step(2), other.step(3)]);
+  await world.flow();
+  assert.deepEqual((await steps).map(sumOf), [8, 9, 10]);
+});
+
+test("a closed stream takes nothing more; one that the gateway has closed says why", async () => {
+  const world = new StreamWorld();
+  const [stream, idle] = [await world.stream(), await world.stream()];
+  const closing = stream.close();
+  await assert.rejects(stream.step(1), UnknownStream);
+  await world.flow();
+  await closing;
+  const name = [...world.streams.here.keys()][0];
+  world.say({ op: "closed", stream: name, reason: "idle" });
+  await assert.rejects(idle.step(1), /idle/);
+});
+
+test("a window that is full stops the gateway until results are taken", async () => {
+  const world = new StreamWorld();
+  const stream = await world.stream({ window: 2 });
+  const results = stream.run([1, 2, 3, 4, 5, 6, 7, 8]);
+  const first = results.next();
+  await settle();
+  await world.flow();
+  await first;
+  const [log] = world.streams.here.values();
+  assert(log!.cursor <= 3, `${log!.cursor}`);
+  const rest: number[] = [];
+  const loop = (async () => {
+    for await (const result of results) rest.push(sumOf(result));
+  })();
+  for (let i = 0; i < 10; i++) await world.flow();
+  await loop;
+  assert.deepEqual(rest, [3, 6, 10, 15, 21, 28, 36]);
+});
+
+test("with latest, results that were dropped are counted, and what is taken is new", async () => {
+  const world = new StreamWorld();
+  const stream = await world.stream({ window: 1, overflow: "latest" });
+  const results = stream.run([1, 2, 3, 4]);
+  const got: number[] = [];
+  const loop = (async () => {
+    for await (const result of results) {
+      got.push(sumOf(result));
+      await settle();
+    }
+  })();
+  for (let i = 0; i < 10; i++) await world.flow();
+  await loop;
+  assert.equal(got.length + stream.dropped, 4);
+  assert.equal(got.at(-1), 10);
+});
+
+/** A small generator of numbers that are the same each time. */
+function randoms(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+}
+
+for (let seed = 1; seed <= 60; seed++) {
+  test(`whatever is cut and when, each step has its one outcome on the right state (story ${seed})`, async () => {
+    const random = randoms(seed);
+    const world = new StreamWorld();
+    const stream = await world.stream({ window: 1 + random(6), timeout: 3_600_000 });
+    const asked: { x: number; outcome?: PromiseSettledResult<StreamResult>; aborted: boolean }[] = [];
+    const ends: Promise<void>[] = [];
+    const ask = (): void => {
+      const abort = new AbortController();
+      const entry: (typeof asked)[number] = { x: random(8) ? 1 + random(100) : random(2) ? -1 : 666, aborted: false };
+      asked.push(entry);
+      const step = stream.step(entry.x, { signal: abort.signal });
+      ends.push(Promise.allSettled([step]).then(([outcome]) => void (entry.outcome = outcome)));
+      if (!random(10)) setImmediate(() => ((entry.aborted = true), abort.abort()));
+    };
+    const moves = [ask, ask, () => world.up(random(3)), () => world.down(random(3)), () => world.advance(random(3)), settle, () => world.reconnect()];
+    for (let i = 0; i < 120; i++) await moves[random(random(4) ? 6 : 7)]!();
+    for (let i = 0; i < 20; i++) await world.flow();
+    await Promise.all(ends);
+    const final = stream.step(0);
+    await world.flow();
+    let [least, most] = [0, 0];
+    for (const { x, outcome, aborted } of asked) {
+      if (outcome?.status === "fulfilled") {
+        const sum = sumOf(outcome.value);
+        assert(least + x <= sum && sum <= most + x, `${sum} is not within ${least + x} and ${most + x}`);
+        least = most = sum;
+      } else {
+        const reason = outcome!.reason as Error;
+        const expected = aborted ? [DOMException, UnexpectedStep, Cancelled] : x < 0 ? [ModelFailed, UnexpectedStep] : x === 666 ? [InvalidInput, UnexpectedStep] : [UnexpectedStep];
+        assert(expected.some((each) => reason instanceof each) || (aborted && reason instanceof Error), `${reason} for ${x}`);
+        if (aborted && x > 0 && x !== 666) most += x; // perhaps it was run
+      }
+    }
+    const sum = sumOf(await final);
+    assert(least <= sum && sum <= most, `${sum} in the end`);
+  });
+}
+
