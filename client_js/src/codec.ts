@@ -1,13 +1,13 @@
 /** From what a WebSocket brings to messages with their tensors, and back. It knows no connection. */
 
-import { decode, encode } from "@msgpack/msgpack";
+import { decode } from "@msgpack/msgpack";
 import { type Datatype, holderOf, isDatatype } from "./datatypes.js";
 import { InvalidMessage, TidegateError, TooLarge } from "./errors.js";
 import { align8, Cutter, headerOf, join } from "./frames.js";
-import { fromJson, toJson } from "./json-data.js";
 import {
   asServerMessage, type ClientMessage, type Form, type Id, isId, isInteger, isMap, type ServerMessage, TENSORS,
 } from "./messages.js";
+import { pack } from "./msgpack.js";
 import { count, fromBytes, MAX_DIMENSION, MAX_RANK, type Tensor, toBytes, utf8Bytes, wrong } from "./tensors.js";
 
 /** What a WebSocket sends and brings. */
@@ -19,7 +19,15 @@ export interface Received {
   readonly message: ServerMessage | undefined;
   readonly tensors: Tensors;
   readonly form: Form;
+  readonly nbytes: number;
 }
+
+/** Reads the elements of a tensor in a text message; `json-data.ts` has one, which clients that send no text do not need. */
+export type FromJson = (json: unknown, shape: readonly number[], datatype: Datatype, where: string) => Tensor;
+
+const refuse: FromJson = (_, __, ___, where) => {
+  throw wrong("elements as JSON, though nothing was sent so", where);
+};
 
 /** Raised for a message that cannot be read; it says whose answer it was, as far as that could be read. */
 export class Unreadable extends Error {
@@ -32,13 +40,14 @@ const utf8 = new TextDecoder();
 const MAX_TENSORS = 64;
 
 /** Read a message of the gateway; its tensors are views on it. */
-export function read(data: Data): Received {
+export function read(data: Data, fromJson?: FromJson): Received {
   let map: Record<string, unknown> = {};
   try {
     const { form, header, ...open } = openUp(data);
     map = header;
     const message = asServerMessage(map);
-    return { message, tensors: message ? tensorsOf(map, open.cutter, data) : {}, form };
+    const tensors = message ? tensorsOf(map, open.cutter, data, fromJson) : {};
+    return { message, tensors, form, nbytes: typeof data === "string" ? data.length : data.byteLength };
   } catch (error) {
     const told = error instanceof TidegateError ? error : new InvalidMessage(String(error));
     const stream = isId(map.stream) ? map.stream : undefined;
@@ -57,7 +66,7 @@ export function openUp(data: Data): { form: Form; header: Record<string, unknown
 }
 
 /** Return the tensors of a message by name. */
-export function tensorsOf(map: Record<string, unknown>, cutter: Cutter | undefined, data: Data): Tensors {
+export function tensorsOf(map: Record<string, unknown>, cutter: Cutter | undefined, data: Data, fromJson = refuse): Tensors {
   const field = TENSORS[map.op as string];
   const list = field ? map[field] ?? [] : [];
   if (!Array.isArray(list)) throw wrong("expected an array", field!);
@@ -87,42 +96,36 @@ function sizeOf(shape: readonly number[], datatype: Datatype, nbytes: unknown, w
   return size;
 }
 
+/** How a client writes messages: with a header in msgpack or JSON. */
+export type WrittenForm = Exclude<Form, "text">;
+
 /** The tensors of a message that is sent once, or again; they may change as soon as it was written once. */
 export class Payload {
   /** Bytes of the tensors, padding counted. */
   readonly nbytes: number;
-  private readonly list: readonly Readonly<Record<string, unknown>>[];
+  private readonly list: readonly object[];
   private parts: readonly Uint8Array[];
 
-  constructor(tensors: Tensors, private readonly form: Form) {
+  constructor(tensors: Tensors, private readonly form: WrittenForm) {
     const entries = Object.entries(tensors);
-    const bytes = entries.map(([, tensor]) => toBytes(tensor));
-    this.nbytes = bytes.reduce((sum, part) => sum + align8(part.length), 0);
-    this.parts = form === "text" ? [] : bytes;
-    this.list = entries.map(([name, tensor], i) => ({
-      name, shape: tensor.shape, datatype: tensor.datatype, ...(form === "text" ? { data: toJson(tensor) } : { nbytes: bytes[i]!.length }),
-    }));
+    this.parts = entries.map(([, tensor]) => toBytes(tensor));
+    this.nbytes = this.parts.reduce((sum, part) => sum + align8(part.length), 0);
+    this.list = entries.map(([name, { shape, datatype }], i) => ({ name, shape, datatype, nbytes: this.parts[i]!.length }));
   }
 
   /** Write a message with these tensors. */
-  write(message: ClientMessage): Data {
-    const map = { ...message, [TENSORS[message.op]!]: this.list };
-    if (this.form === "text") return JSON.stringify(map);
-    const written = join(this.form === "json" ? utf8Bytes(JSON.stringify(map)) : encode(map, OPTIONS), this.parts);
-    this.parts = [new Uint8Array(written.message, written.bodyAt)];
-    return written.message;
+  write(message: ClientMessage): ArrayBuffer {
+    const { message: data, bodyAt } = join(headed({ ...message, [TENSORS[message.op]!]: this.list }, this.form), this.parts);
+    this.parts = [new Uint8Array(data, bodyAt)];
+    return data;
   }
 }
 
-const OPTIONS = { ignoreUndefined: true };
-
 /** Write a message without tensors. */
-export function write(message: ClientMessage, form: Form): Data {
-  if (form === "text") return JSON.stringify(message);
-  return join(form === "json" ? utf8Bytes(JSON.stringify(message)) : encode(message, OPTIONS), []).message;
+export function write(message: ClientMessage, form: WrittenForm): ArrayBuffer {
+  return join(headed(message, form), []).message;
 }
 
-/** Return the size of what is to be sent. */
-export function sizeInBytes(data: Data): number {
-  return typeof data === "string" ? utf8Bytes(data).length : data.byteLength;
+function headed(message: ClientMessage, form: WrittenForm): Uint8Array {
+  return form === "json" ? utf8Bytes(JSON.stringify(message)) : pack(message);
 }

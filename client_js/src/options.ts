@@ -1,6 +1,6 @@
 /** The options of a connection, with what they are if they are not given. */
 
-import type { Form } from "./messages.js";
+import type { WrittenForm } from "./codec.js";
 import type { SocketType } from "./link.js";
 import type { State } from "./states.js";
 
@@ -19,8 +19,8 @@ export interface Options {
   readonly maxPending: number;
   /** Bytes of unfinished requests that are kept here to be sent again; beyond it they wait unsent. @default 64 MiB */
   readonly maxBufferBytes: number;
-  /** How requests are written: with a header in msgpack or JSON, or as text, to look at. @default "msgpack" */
-  readonly form: Form;
+  /** How requests are written: with a header in msgpack, or in JSON, to look at. @default "msgpack" */
+  readonly form: WrittenForm;
   /** Called at once, and then whenever the state changes. */
   readonly onState: ((state: State) => void) | undefined;
   /** What opens WebSockets, where there is none: Node 20 needs that of the package `ws`. */

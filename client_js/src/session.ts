@@ -8,11 +8,11 @@
 
 import { type Awaited, Memory } from "./awaited.js";
 import type { Clock } from "./clock.js";
-import { type Payload, type Received, sizeInBytes, type Unreadable, write } from "./codec.js";
+import { type Payload, type Received, type Unreadable, write } from "./codec.js";
 import { ConnectionLost, errorFromWire, type TidegateError, TooLarge } from "./errors.js";
 import { Ledger, Request } from "./ledger.js";
 import type { Dial } from "./link.js";
-import type { ClientMessage, ErrorMessage, Form, Hello } from "./messages.js";
+import type { ClientMessage, ErrorMessage, Hello } from "./messages.js";
 import type { Options } from "./options.js";
 import { describe, type State } from "./states.js";
 import { type Entry, Errand, Step } from "./streams/requests.js";
@@ -143,7 +143,7 @@ export class Session implements Upstream {
   receive(received: Received): void {
     const message = received.message!;
     if (message.op === "error") return this.receiveError(message);
-    if (message.op === "result" && message.stream != null) return this.streams.result({ message, tensors: received.tensors });
+    if (message.op === "result" && message.stream != null) return this.streams.result({ ...received, message });
     if (message.op === "result" || message.op === "models" || message.op === "pong") {
       const request = this.ledger.find(message.id);
       if (request) this.ledger.settle(request, received);
@@ -175,7 +175,7 @@ export class Session implements Upstream {
     if (!hello) return;
     this.sendOut();
     const mayBegin = state.status === "open";
-    const limit = this.form === "text" ? hello.limits.text_bytes : hello.limits.message_bytes;
+    const limit = hello.limits.message_bytes;
     let data;
     while (this.uplink.room > 0 && (data = this.streams.next(limit, mayBegin))) this.uplink.send(data);
     let request;
@@ -201,8 +201,7 @@ export class Session implements Upstream {
   private sendRequest(request: Request, limit: number): void {
     try {
       const data = request.payload!.write({ ...request.message, timeout_ms: request.leftMs });
-      const size = sizeInBytes(data);
-      if (size > limit) throw new TooLarge(`the request has ${size} bytes; the gateway takes at most ${limit}`);
+      if (data.byteLength > limit) throw new TooLarge(`the request has ${data.byteLength} bytes; the gateway takes at most ${limit}`);
       this.ledger.markSent(request);
       this.uplink.send(data);
     } catch (error) {
@@ -213,19 +212,20 @@ export class Session implements Upstream {
   private sendQuestion(question: Request): void {
     question.phase = "sent";
     // A list of models has no size limit as text; as the header of a binary message it would have one.
-    this.send(question.message, question.message.op === "models" ? "text" : this.form);
+    if (question.message.op === "models") this.uplink.send(JSON.stringify(question.message));
+    else this.send(question.message);
   }
 
   private sendCancel(request: Request): void {
-    this.send({ op: "cancel", id: request.message.id }, this.form);
+    this.send({ op: "cancel", id: request.message.id });
   }
 
   private sendOut(): void {
-    for (const message of this.streams.takeOut()) this.send(message, this.form);
+    for (const message of this.streams.takeOut()) this.send(message);
   }
 
-  private send(message: ClientMessage, form: Form): void {
-    if (this.uplink.hello) this.uplink.send(write(message, form));
+  private send(message: ClientMessage): void {
+    if (this.uplink.hello) this.uplink.send(write(message, this.options.form));
   }
 
   private expireEntry(entry: Awaited): void {
@@ -237,9 +237,5 @@ export class Session implements Upstream {
       this.streams.abandon(entry, entry.tooLate(connection));
     }
     this.flush();
-  }
-
-  private get form(): Form {
-    return this.options.form;
   }
 }

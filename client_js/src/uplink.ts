@@ -9,7 +9,7 @@ import type { Clock } from "./clock.js";
 import { type Data, read, type Received, Unreadable, write } from "./codec.js";
 import { Heartbeat } from "./heartbeat.js";
 import type { Dial, Link } from "./link.js";
-import type { Hello } from "./messages.js";
+import type { Form, Hello, Id } from "./messages.js";
 import type { Options } from "./options.js";
 import type { State } from "./states.js";
 
@@ -109,7 +109,7 @@ export class Uplink {
       const received = read(data);
       const { message } = received;
       if (message?.op === "hello") this.greeted(message);
-      else if (message?.op === "ping") this.send(write({ op: "pong", ...(message.id != null && { id: message.id }) }, received.form));
+      else if (message?.op === "ping") this.pong(message.id ?? undefined, received.form);
       else if (message?.op === "goaway" && this.state.status === "open") this.drain(message.reason, message.time_left_ms);
       else if (message) this.upstream.receive(received);
     } catch (error) {
@@ -117,6 +117,11 @@ export class Uplink {
       if (!this.upstream.unreadable(error)) this.lost(`the gateway sent what is not a message: ${error.message}`);
     }
     this.upstream.flush();
+  }
+
+  private pong(id: Id | undefined, form: Form): void {
+    const message = { op: "pong", id };
+    this.send(form === "text" ? JSON.stringify(message) : write(message, form));
   }
 
   private greeted(hello: Hello): void {

@@ -8,7 +8,6 @@
 
 import { ConnectionLost, errorFromWire, type TidegateError, UnknownStream } from "../errors.js";
 import type { ErrorMessage, Gap, Opened, ResumedStream } from "../messages.js";
-import { toBytes } from "../tensors.js";
 import { StreamLine } from "./line.js";
 import { type Arrived, type Desk, type Entry, Errand, type Step } from "./requests.js";
 import { Sequence } from "./sequence.js";
@@ -103,8 +102,7 @@ export class StreamLog {
     if (!this.isNew(seq!, seq!)) return;
     const step = this.line.reach(number!);
     const wanted = step !== undefined && step.phase !== "abandoned";
-    const nbytes = Object.values(arrived.tensors).reduce((sum, tensor) => sum + (tensor.datatype === "BYTES" ? toBytes(tensor) : tensor.data).length, 0);
-    this.sequence.weigh(nbytes, wanted);
+    this.sequence.weigh(arrived.nbytes, wanted);
     if (wanted) step.inbox.put(arrived);
     if (step && final) this.line.finishFirst();
     this.goOn();

@@ -2,7 +2,7 @@
 
 import { Awaited, type Waiter } from "../awaited.js";
 import type { Clock } from "../clock.js";
-import type { Data, Payload, Tensors } from "../codec.js";
+import type { Payload, Tensors } from "../codec.js";
 import type { TidegateError } from "../errors.js";
 import type { ClientMessage, ResultMessage, Scalar } from "../messages.js";
 import type { StreamLog } from "./log.js";
@@ -11,6 +11,7 @@ import type { StreamLog } from "./log.js";
 export interface Arrived {
   readonly message: ResultMessage;
   readonly tensors: Tensors;
+  readonly nbytes: number;
 }
 
 /** What a step can be told: a result, that it ended and its result was dropped, or an error. */
@@ -45,7 +46,7 @@ export class Step extends Awaited {
     super(clock, timeout);
   }
 
-  write(): Data {
+  write(): ArrayBuffer {
     const step = this.number || this.log.line.nextStep;
     return this.payload.write({
       op: "step", stream: this.log.name, step, timeout_ms: this.leftMs, ...(this.parameters && { parameters: this.parameters }),
@@ -67,7 +68,7 @@ export class Errand extends Awaited {
     readonly made: StreamLog | undefined,
     readonly waiter: Waiter<Tensors>,
     /** Writes the message; a stream may have another name each time. */
-    readonly write: () => Data,
+    readonly write: () => ArrayBuffer,
   ) {
     super(clock, timeout);
   }

@@ -209,7 +209,7 @@ export class Stream<M extends AnyModel = AnyModel> {
     await new Promise<void>((resolve) => {
       const stop = session.clock.after(session.options.closeTimeout, resolve);
       const end = (): void => (stop(), resolve());
-      const message = (): ReturnType<typeof write> => this.write({ op: "close", stream: log.name });
+      const message = (): ArrayBuffer => this.write({ op: "close", stream: log.name });
       session.add(new Errand(session.clock, Infinity, session.streams.nextId(), log, undefined, { resolve: end, reject: end }, message));
       log.closing = true;
     });
@@ -219,7 +219,7 @@ export class Stream<M extends AnyModel = AnyModel> {
     await this.close();
   }
 
-  private errand(log: StreamLog, made: StreamLog | undefined, message: (id: number) => ReturnType<typeof write>): Promise<Tensors> {
+  private errand(log: StreamLog, made: StreamLog | undefined, message: (id: number) => ArrayBuffer): Promise<Tensors> {
     const { session } = this;
     return new Promise((resolve, reject) => {
       const id = session.streams.nextId();
@@ -243,7 +243,7 @@ export class Stream<M extends AnyModel = AnyModel> {
     return this.catalogue.of(this.log.model, this.options.version);
   }
 
-  private write(message: ClientMessage): ReturnType<typeof write> {
+  private write(message: ClientMessage): ArrayBuffer {
     return write(message, this.session.options.form);
   }
 }

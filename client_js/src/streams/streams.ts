@@ -6,7 +6,7 @@
  */
 
 import type { Memory } from "../awaited.js";
-import { type Data, sizeInBytes, type Tensors } from "../codec.js";
+import type { Tensors } from "../codec.js";
 import {
   ConnectionLost, errorFromWire, ModelUnavailable, Overloaded, ResumeFailed, ShuttingDown, TidegateError, TooLarge, UnknownStream,
 } from "../errors.js";
@@ -106,7 +106,7 @@ export class Streams {
   }
 
   /** Return the next message to send, if there is one that may be sent now: openings first, then one step of each stream. */
-  next(limit: number, mayOpen: boolean): Data | undefined {
+  next(limit: number, mayOpen: boolean): ArrayBuffer | undefined {
     if (this.resuming) return undefined;
     while (mayOpen && this.opening[0]) {
       const errand = this.opening[0];
@@ -242,12 +242,11 @@ export class Streams {
   }
 
   /** Write an entry; return undefined if it cannot be, after it has failed with that. */
-  private write(entry: Entry, limit: number): Data | undefined {
+  private write(entry: Entry, limit: number): ArrayBuffer | undefined {
     try {
       const data = entry.write();
-      const size = sizeInBytes(data);
-      if (size <= limit) return data;
-      throw new TooLarge(`the message has ${size} bytes; the gateway takes at most ${limit}`);
+      if (data.byteLength <= limit) return data;
+      throw new TooLarge(`the message has ${data.byteLength} bytes; the gateway takes at most ${limit}`);
     } catch (error) {
       if (entry instanceof Step) entry.log.giveUp(entry, error as TidegateError);
       else this.abandon(entry, error);
