@@ -1,13 +1,12 @@
 /** From what a WebSocket brings to messages with their tensors, and back. It knows no connection. */
 
-import { decode } from "@msgpack/msgpack";
 import { type Datatype, holderOf, isDatatype } from "./datatypes.js";
 import { InvalidMessage, TidegateError, TooLarge } from "./errors.js";
 import { align8, Cutter, headerOf, join } from "./frames.js";
 import {
   asServerMessage, type ClientMessage, type Form, type Id, isId, isInteger, isMap, type ServerMessage, TENSORS,
 } from "./messages.js";
-import { pack } from "./msgpack.js";
+import { pack, unpack } from "./msgpack.js";
 import { count, fromBytes, MAX_DIMENSION, MAX_RANK, type Tensor, toBytes, utf8Bytes, wrong } from "./tensors.js";
 
 /** What a WebSocket sends and brings. */
@@ -59,7 +58,7 @@ export function read(data: Data, fromJson?: FromJson): Received {
 export function openUp(data: Data): { form: Form; header: Record<string, unknown>; cutter?: Cutter } {
   const bytes = typeof data === "string" ? undefined : headerOf(data);
   const json = !bytes || bytes[0] === 0x7b;
-  const header: unknown = !bytes ? JSON.parse(data as string) : json ? JSON.parse(utf8.decode(bytes)) : decode(bytes);
+  const header: unknown = !bytes ? JSON.parse(data as string) : json ? JSON.parse(utf8.decode(bytes)) : unpack(bytes);
   if (!isMap(header)) throw new InvalidMessage("a message is a map");
   if (!bytes) return { form: "text", header };
   return { form: json ? "json" : "msgpack", header, cutter: new Cutter(data as ArrayBuffer, bytes) };

@@ -10,7 +10,7 @@ import { type Options, timeLimit } from "./options.js";
 import { asResult, type Result, type StreamResult } from "./results.js";
 import { Session, type World } from "./session.js";
 import type { State } from "./states.js";
-import { type GenerateOptions, Stream, type StreamOptions } from "./streams/stream.js";
+import type { GenerateOptions, Stream, StreamHost, StreamOptions } from "./streams/index.js";
 
 /** A model that is not in the list is looked for again at most this often. */
 const RELEARN_MS = 1_000;
@@ -41,6 +41,7 @@ type Name<Models> = keyof Models & string;
 export class Connection<Models extends { [K in keyof Models]: AnyModels[string] } = AnyModels> {
   private readonly catalogue = new Catalogue();
   private readonly session: Session;
+  private host: StreamHost | undefined; // once the module of streams is loaded
   private learning: Promise<unknown> | undefined;
   private learnedAt = -Infinity;
   private readonly listeners = new Set<(state: State) => void>();
@@ -105,7 +106,9 @@ export class Connection<Models extends { [K in keyof Models]: AnyModels[string] 
     model: M, constants?: Models[M]["constants"], options: StreamOptions = {},
   ): Promise<Stream<Models[M]>> {
     await this.know(model, options.version, timeLimit(this.session.options, options.timeout));
-    return Stream.open<Models[M]>(this.session, this.catalogue, model, constants ?? {}, options);
+    const { Stream, StreamHost } = await import("./streams/index.js");
+    this.host ??= new StreamHost(this.session, this.catalogue);
+    return Stream.open<Models[M]>(this.host, model, constants ?? {}, options);
   }
 
   /** Let a model go on from a prompt, and yield a result for each token as it is made. Leaving the loop ends the generation. */

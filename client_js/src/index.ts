@@ -12,5 +12,5 @@ export type { AnyModel, AnyModels } from "./models.js";
 export type { Options } from "./options.js";
 export type { Result, StreamResult, Timing } from "./results.js";
 export type { State } from "./states.js";
-export type { GenerateOptions, StepOptions, Stream, StreamOptions } from "./streams/stream.js";
+export type { GenerateOptions, StepOptions, Stream, StreamOptions } from "./streams/index.js";
 export { type Element, type Elements, type GivenTensor, type Tensor, tensor, toNumbers, toStrings } from "./tensors.js";

@@ -2,7 +2,7 @@
 
 import type { Received } from "./codec.js";
 import type { WireTiming } from "./messages.js";
-import type { Arrived } from "./streams/requests.js";
+import type { Arrived } from "./stream-side.js";
 import type { Tensor } from "./tensors.js";
 
 /** What an answer cost. */

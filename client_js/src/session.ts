@@ -6,7 +6,7 @@
  * sent again only if it was certainly not executed or its model is pure. `ledger.ts` and `streams/log.ts` promise the rest.
  */
 
-import { type Awaited, Memory } from "./awaited.js";
+import { Memory } from "./awaited.js";
 import type { Clock } from "./clock.js";
 import { type Payload, type Received, type Unreadable, write } from "./codec.js";
 import { ConnectionLost, errorFromWire, type TidegateError, TooLarge } from "./errors.js";
@@ -15,9 +15,7 @@ import type { Dial } from "./link.js";
 import type { ClientMessage, ErrorMessage, Hello } from "./messages.js";
 import type { Options } from "./options.js";
 import { describe, type State } from "./states.js";
-import { type Entry, Errand, Step } from "./streams/requests.js";
-import type { StreamLog } from "./streams/log.js";
-import { Streams } from "./streams/streams.js";
+import type { StreamSide } from "./stream-side.js";
 import { Uplink, type Upstream } from "./uplink.js";
 
 /** What a session is given: the network, the time, and chance. */
@@ -29,7 +27,8 @@ export interface World {
 
 export class Session implements Upstream {
   readonly ledger: Ledger;
-  readonly streams: Streams;
+  readonly memory: Memory;
+  private streams: StreamSide | undefined;
   private readonly uplink: Uplink;
   private ids = 0;
 
@@ -39,14 +38,18 @@ export class Session implements Upstream {
     private readonly isPure: (request: Request) => boolean,
     private readonly onGreeted: () => void,
   ) {
-    const memory = new Memory(options.maxBufferBytes);
-    this.ledger = new Ledger(memory, options.maxPending);
-    this.streams = new Streams(memory, options.maxPending, () => ++this.ids);
+    this.memory = new Memory(options.maxBufferBytes);
+    this.ledger = new Ledger(this.memory, options.maxPending);
     this.uplink = new Uplink(world.dial, options, world.clock, world.random, this);
   }
 
   get state(): State {
     return this.uplink.state;
+  }
+
+  /** Return an id that was never used. */
+  nextId(): number {
+    return ++this.ids;
   }
 
   get clock(): Clock {
@@ -66,7 +69,7 @@ export class Session implements Upstream {
   /** Send a request with tensors and wait for its answer. */
   infer(message: ClientMessage, payload: Payload, timeout: number, signal?: AbortSignal): Promise<Received> {
     return this.exchange((waiter) => {
-      const request = new Request(this.clock, timeout, { ...message, id: ++this.ids }, waiter, payload);
+      const request = new Request(this.clock, timeout, { ...message, id: this.nextId() }, waiter, payload);
       this.ledger.add(request);
       return request;
     }, signal);
@@ -75,33 +78,18 @@ export class Session implements Upstream {
   /** Ask a small question and wait for its answer. */
   ask(op: "models" | "ping", timeout: number, repeatable: boolean): Promise<Received> {
     return this.exchange((waiter) => {
-      const question = new Request(this.clock, timeout, { op, id: ++this.ids }, waiter, undefined, repeatable);
+      const question = new Request(this.clock, timeout, { op, id: this.nextId() }, waiter, undefined, repeatable);
       this.ledger.ask(question);
       if (this.uplink.hello) this.sendQuestion(question);
       return question;
     });
   }
 
-  /** Let a step or an errand wait for its turn. Raises why nothing can be asked. */
-  add(entry: Entry): void {
-    this.checkOpen();
-    if (entry instanceof Errand && entry.made === entry.log) this.streams.open(entry);
-    else this.streams.add(entry);
-    if (entry.phase !== "finished") entry.watch(() => this.expireEntry(entry));
-    this.flush();
-  }
-
-  /** Ask for the end of all steps of a stream. */
-  cancelSteps(log: StreamLog): void {
-    log.cancel((step) => this.expireEntry(step));
-    this.streams.touch(log);
-    this.flush();
-  }
-
-  giveUp(step: Step): void {
-    step.log.giveUp(step);
-    this.streams.touch(step.log);
-    this.flush();
+  /** Let streams be a part of this session from now on. */
+  attach(streams: StreamSide): void {
+    this.streams = streams;
+    if (this.uplink.hello) streams.greeted(this.uplink.hello);
+    if (this.state.status === "closed") streams.end(this.state.reason);
   }
 
   /** Raise ConnectionLost if the connection is closed. */
@@ -134,7 +122,7 @@ export class Session implements Upstream {
   // What happens on the network.
 
   greeted(hello: Hello): void {
-    this.streams.greeted(hello);
+    this.streams?.greeted(hello);
     this.sendOut(); // what resumes streams must be the first message
     for (const question of this.ledger.questions.values()) this.sendQuestion(question);
     this.onGreeted();
@@ -143,30 +131,30 @@ export class Session implements Upstream {
   receive(received: Received): void {
     const message = received.message!;
     if (message.op === "error") return this.receiveError(message);
-    if (message.op === "result" && message.stream != null) return this.streams.result({ ...received, message });
+    if (message.op === "result" && message.stream != null) return this.streams?.result({ ...received, message });
     if (message.op === "result" || message.op === "models" || message.op === "pong") {
       const request = this.ledger.find(message.id);
       if (request) this.ledger.settle(request, received);
       return undefined;
     }
-    return this.streams.other(message, received.tensors);
+    return this.streams?.other(message, received.tensors);
   }
 
   unreadable({ error, id }: Unreadable): boolean {
     const request = this.ledger.find(id);
     if (request) this.ledger.fail(request, error);
-    else this.streams.unreadable();
+    else this.streams?.unreadable();
     return request !== undefined;
   }
 
   cut(reason: string): void {
     this.ledger.cut(reason, this.isPure);
-    this.streams.cut();
+    this.streams?.cut();
   }
 
   ended(reason: string): void {
     this.ledger.end(reason);
-    this.streams.end(reason);
+    this.streams?.end(reason);
   }
 
   /** Send as much as may be sent: small messages, then steps, then requests. */
@@ -177,19 +165,19 @@ export class Session implements Upstream {
     const mayBegin = state.status === "open";
     const limit = hello.limits.message_bytes;
     let data;
-    while (this.uplink.room > 0 && (data = this.streams.next(limit, mayBegin))) this.uplink.send(data);
+    while (this.uplink.room > 0 && (data = this.streams?.next(limit, mayBegin))) this.uplink.send(data);
     let request;
     while (mayBegin && this.uplink.room > 0 && this.ledger.sent.size < hello.limits.in_flight && (request = this.ledger.next(this.clock.now()))) {
       this.sendRequest(request, limit);
     }
     if (this.uplink.room <= 0) this.uplink.wait();
-    const idle = !this.ledger.sent.size && !this.streams.openCount;
+    const idle = !this.ledger.sent.size && !this.streams?.openCount;
     if (state.status === "draining" && idle) this.uplink.leave();
   }
 
   private receiveError(message: ErrorMessage): void {
     const draining = this.state.status === "draining";
-    if (this.streams.error(message, draining)) return;
+    if (this.streams?.error(message, draining)) return;
     const request = this.ledger.find(message.id);
     if (!request) return;
     // It crossed the goaway on its way: not executed, so it goes to the next gateway.
@@ -221,21 +209,10 @@ export class Session implements Upstream {
   }
 
   private sendOut(): void {
-    for (const message of this.streams.takeOut()) this.send(message);
+    for (const message of this.streams?.takeOut() ?? []) this.send(message);
   }
 
   private send(message: ClientMessage): void {
     if (this.uplink.hello) this.uplink.send(write(message, this.options.form));
-  }
-
-  private expireEntry(entry: Awaited): void {
-    const connection = describe(this.state);
-    if (entry instanceof Step) {
-      entry.log.expire(entry, connection);
-      this.streams.touch(entry.log);
-    } else if (entry instanceof Errand) {
-      this.streams.abandon(entry, entry.tooLate(connection));
-    }
-    this.flush();
   }
 }

@@ -34,9 +34,14 @@ class StreamWorld extends World {
     return super.reconnect({ ...HELLO, ...this.streams.newSession() });
   }
 
+  /** Wait until a stream is asked for: the module of streams has to be loaded for that. */
+  async asked(): Promise<void> {
+    while (!this.link.up.length) await settle();
+  }
+
   async stream(options: StreamOptions = {}): Promise<Stream> {
     const opening = (this.connection ?? (await this.open())).stream("sum", {}, options);
-    await settle();
+    await this.asked();
     await this.flow();
     return opening;
   }
@@ -141,7 +146,7 @@ test("a generation gives each token as it comes, and its wishes go with the step
   })();
   world.gateway = (message, tensors, reply, link) =>
     world.streams.gateway(message, { x: { datatype: "INT64", shape: [], data: BigInt64Array.of(1n) }, ...tensors }, reply, link);
-  await settle();
+  await world.asked();
   await world.flow();
   await world.flow();
   await done;
@@ -176,7 +181,7 @@ test("a resume is the first message of a connection", async () => {
 test("a stream whose opening was cut is opened on the next connection", async () => {
   const world = new StreamWorld();
   const opening = (await world.open()).stream("sum");
-  await settle();
+  await world.asked();
   world.up();
   await world.reconnect();
   await world.flow();

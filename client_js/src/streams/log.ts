@@ -8,8 +8,9 @@
 
 import { ConnectionLost, errorFromWire, type TidegateError, UnknownStream } from "../errors.js";
 import type { ErrorMessage, Gap, Opened, ResumedStream } from "../messages.js";
+import type { Arrived } from "../stream-side.js";
 import { StreamLine } from "./line.js";
-import { type Arrived, type Desk, type Entry, Errand, type Step } from "./requests.js";
+import { type Desk, type Entry, Errand, type Step } from "./requests.js";
 import { Sequence } from "./sequence.js";
 
 /** How long a cancel may go unanswered before the step counts as dropped. */

@@ -4,15 +4,9 @@ import { Awaited, type Waiter } from "../awaited.js";
 import type { Clock } from "../clock.js";
 import type { Payload, Tensors } from "../codec.js";
 import type { TidegateError } from "../errors.js";
-import type { ClientMessage, ResultMessage, Scalar } from "../messages.js";
+import type { ClientMessage, Scalar } from "../messages.js";
+import type { Arrived } from "../stream-side.js";
 import type { StreamLog } from "./log.js";
-
-/** A result that came for a step. */
-export interface Arrived {
-  readonly message: ResultMessage;
-  readonly tensors: Tensors;
-  readonly nbytes: number;
-}
 
 /** What a step can be told: a result, that it ended and its result was dropped, or an error. */
 export type Outcome = Arrived | "missed" | TidegateError;

@@ -1,11 +1,10 @@
 /** Steps that one call has begun, and what comes of them in order. It knows neither messages nor connections. */
 
-import type { Tensors } from "../codec.js";
+import { Payload, type Tensors } from "../codec.js";
 import { TidegateError } from "../errors.js";
-import { Payload } from "../codec.js";
 import type { Scalar } from "../messages.js";
 import { asStreamResult, type StreamResult } from "../results.js";
-import type { Session } from "../session.js";
+import type { StreamHost } from "./host.js";
 import type { StreamLog } from "./log.js";
 import { type Inbox, type Outcome, Step } from "./requests.js";
 
@@ -19,7 +18,7 @@ export class Steps implements Inbox {
   private begun: Step[] = [];
   private wakeUp: (() => void) | undefined;
 
-  constructor(private readonly session: Session, private readonly log: StreamLog) {}
+  constructor(private readonly host: StreamHost, private readonly log: StreamLog) {}
 
   /** Whether the last one waits here for its turn. */
   get waits(): boolean {
@@ -29,9 +28,9 @@ export class Steps implements Inbox {
   /** Begin another one. Raises why that cannot be done. */
   begin(tensors: Tensors, timeout: number, parameters?: Record<string, Scalar>): void {
     this.begun = this.begun.filter((step) => step.phase !== "finished");
-    const { session, log } = this;
-    const step = new Step(session.clock, timeout, log, this, new Payload(tensors, session.options.form), parameters);
-    session.add(step);
+    const { host, log } = this;
+    const step = new Step(host.session.clock, timeout, log, this, new Payload(tensors, host.session.options.form), parameters);
+    host.add(step);
     this.begun.push(step);
     this.ahead++;
   }
@@ -69,13 +68,13 @@ export class Steps implements Inbox {
 
   /** Give up what has not ended, and throw away what lies here. */
   close(): void {
-    for (const step of this.begun.splice(0).reverse()) this.session.giveUp(step);
+    for (const step of this.begun.splice(0).reverse()) this.host.giveUp(step);
     const results = this.outcomes.splice(0).filter((outcome) => outcome !== "missed" && !(outcome instanceof TidegateError));
     if (results.length) this.read(results.length);
   }
 
   private read(count: number): void {
     this.log.read(count);
-    this.session.flush();
+    this.host.session.flush();
   }
 }

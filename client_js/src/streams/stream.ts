@@ -1,6 +1,6 @@
 /** A stream as the program sees it: steps to await, results to iterate over. It knows nothing of how they travel. */
 
-import type { Catalogue, ModelFacts } from "../catalogue.js";
+import type { ModelFacts } from "../catalogue.js";
 import { Payload, type Tensors, write } from "../codec.js";
 import { Cancelled, InvalidMessage } from "../errors.js";
 import { asPrompt, asStep, asTensors, type Value } from "../inputs.js";
@@ -8,7 +8,7 @@ import type { ClientMessage, Overflow, Scalar } from "../messages.js";
 import type { AnyModel } from "../models.js";
 import { timeLimit } from "../options.js";
 import type { StreamResult } from "../results.js";
-import type { Session } from "../session.js";
+import type { StreamHost } from "./host.js";
 import type { StreamLog } from "./log.js";
 import { Errand } from "./requests.js";
 import { type Chunks, run } from "./run.js";
@@ -72,25 +72,24 @@ export interface GenerateOptions {
  */
 export class Stream<M extends AnyModel = AnyModel> {
   private constructor(
-    private readonly session: Session,
-    private readonly catalogue: Catalogue,
+    private readonly host: StreamHost,
     private readonly options: StreamOptions,
     private readonly log: StreamLog,
   ) {}
 
   /** Open a stream; `Connection.stream` does it. */
   static async open<M extends AnyModel>(
-    session: Session, catalogue: Catalogue, model: string, constants: Readonly<Record<string, Value>>, options: StreamOptions,
+    host: StreamHost, model: string, constants: Readonly<Record<string, Value>>, options: StreamOptions,
   ): Promise<Stream<M>> {
     const { version, outputs, overflow, window = 256, priority, snapshot } = options;
     if (!(window >= 1)) throw new RangeError(`window must be at least 1, not ${window}`);
     if (snapshot && Object.keys(constants).length) throw new TypeError("a snapshot has its constants with it");
-    const log = session.streams.create(model, window);
+    const log = host.create(model, window);
     const given: Tensors = snapshot
       ? { snapshot: { datatype: "UINT8", shape: [snapshot.length], data: snapshot } }
-      : asTensors(constants, catalogue.of(model, version).inputs);
-    const payload = new Payload(given, session.options.form);
-    const stream = new Stream<M>(session, catalogue, options, log);
+      : asTensors(constants, host.catalogue.of(model, version).inputs);
+    const payload = new Payload(given, host.session.options.form);
+    const stream = new Stream<M>(host, options, log);
     await stream.errand(log, log, (id) => payload.write({
       op: "open", id, stream: log.name, model_name: model, until: window,
       ...(version !== undefined && { model_version: version }),
@@ -166,7 +165,7 @@ export class Stream<M extends AnyModel = AnyModel> {
     const parameters = Object.fromEntries(Object.entries(wishes).filter(([, wish]) => wish !== undefined)) as Record<string, Scalar>;
     const limit = this.limit(timeout);
     const steps = this.steps();
-    const abort = (): void => this.session.cancelSteps(this.log);
+    const abort = (): void => this.host.cancel(this.log);
     signal?.throwIfAborted();
     signal?.addEventListener("abort", abort);
     try {
@@ -182,7 +181,7 @@ export class Stream<M extends AnyModel = AnyModel> {
    */
   async cancel(): Promise<void> {
     const idle = new Promise<void>((resolve) => this.log.line.whenIdle(resolve));
-    this.session.cancelSteps(this.log);
+    this.host.cancel(this.log);
     await idle;
   }
 
@@ -197,20 +196,21 @@ export class Stream<M extends AnyModel = AnyModel> {
   /** Return another stream that goes on from the state behind the steps that were asked for so far. It has to be closed, too. */
   async fork(): Promise<Stream<M>> {
     const { log } = this;
-    const made = this.session.streams.create(log.model, log.sequence.window);
+    const made = this.host.create(log.model, log.sequence.window);
     await this.errand(log, made, (id) => this.write({ op: "fork", id, stream: log.name, to: made.name }));
-    return new Stream<M>(this.session, this.catalogue, this.options, made);
+    return new Stream<M>(this.host, this.options, made);
   }
 
   /** Let the steps that were asked for come to their end, and end the stream. Waits for that for the option `closeTimeout` at most. */
   async close(): Promise<void> {
-    const { log, session } = this;
+    const { log, host } = this;
+    const { session } = host;
     if (!this.isOpen) return;
     await new Promise<void>((resolve) => {
       const stop = session.clock.after(session.options.closeTimeout, resolve);
       const end = (): void => (stop(), resolve());
       const message = (): ArrayBuffer => this.write({ op: "close", stream: log.name });
-      session.add(new Errand(session.clock, Infinity, session.streams.nextId(), log, undefined, { resolve: end, reject: end }, message));
+      host.add(new Errand(session.clock, Infinity, session.nextId(), log, undefined, { resolve: end, reject: end }, message));
       log.closing = true;
     });
   }
@@ -220,15 +220,15 @@ export class Stream<M extends AnyModel = AnyModel> {
   }
 
   private errand(log: StreamLog, made: StreamLog | undefined, message: (id: number) => ArrayBuffer): Promise<Tensors> {
-    const { session } = this;
+    const { session } = this.host;
     return new Promise((resolve, reject) => {
-      const id = session.streams.nextId();
-      session.add(new Errand(session.clock, this.limit(), id, log, made, { resolve, reject }, () => message(id)));
+      const id = session.nextId();
+      this.host.add(new Errand(session.clock, this.limit(), id, log, made, { resolve, reject }, () => message(id)));
     });
   }
 
   private steps(): Steps {
-    return new Steps(this.session, this.log);
+    return new Steps(this.host, this.log);
   }
 
   private tensors(inputs: unknown): Tensors {
@@ -236,15 +236,15 @@ export class Stream<M extends AnyModel = AnyModel> {
   }
 
   private limit(timeout = this.options.timeout): number {
-    return timeLimit(this.session.options, timeout);
+    return timeLimit(this.host.session.options, timeout);
   }
 
   private get facts(): ModelFacts {
-    return this.catalogue.of(this.log.model, this.options.version);
+    return this.host.catalogue.of(this.log.model, this.options.version);
   }
 
   private write(message: ClientMessage): ArrayBuffer {
-    return write(message, this.session.options.form);
+    return write(message, this.host.session.options.form);
   }
 }
 

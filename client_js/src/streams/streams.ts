@@ -11,15 +11,16 @@ import {
   ConnectionLost, errorFromWire, ModelUnavailable, Overloaded, ResumeFailed, ShuttingDown, TidegateError, TooLarge, UnknownStream,
 } from "../errors.js";
 import type { ClientMessage, ErrorMessage, Hello, Opened, Resumed, ServerMessage } from "../messages.js";
+import type { Arrived, StreamSide } from "../stream-side.js";
 import { StreamLog } from "./log.js";
-import { type Arrived, type Desk, type Entry, Errand, Step } from "./requests.js";
+import { type Desk, type Entry, Errand, Step } from "./requests.js";
 
 /** So many messages in a row that cannot be read, over any number of connections, end the streams: a replay may repeat them. */
 const MAX_UNREADABLE = 3;
 /** A `resume` that names more of them may be larger than a message without tensors can be. */
 const MAX_STREAMS = 1024;
 
-export class Streams {
+export class Streams implements StreamSide {
   private readonly desk: Desk;
   private readonly logs = new Map<unknown, StreamLog>(); // those that are open, by name
   private opening: Errand[] = []; // streams that are to be asked for
