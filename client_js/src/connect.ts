@@ -4,7 +4,7 @@ import { SYSTEM_CLOCK } from "./clock.js";
 import { Connection } from "./connection.js";
 import { ConnectionLost } from "./errors.js";
 import { dialWith, type SocketType } from "./link.js";
-import type { AnyModels } from "./models.js";
+import type { AnyModels, ModelsLike } from "./models.js";
 import { type Options, withDefaults } from "./options.js";
 import { PROTOCOL } from "./uplink.js";
 import { complete } from "./url.js";
@@ -14,12 +14,12 @@ import { complete } from "./url.js";
  *
  * @param url where it is: `ws://host:port`, `https://host`, …; without it, where the page comes from.
  */
-export async function connect<Models extends { [K in keyof Models]: AnyModels[string] } = AnyModels>(
+export async function connect<Models extends ModelsLike<Models> = AnyModels>(
   url?: string | URL, options: Partial<Options> = {},
 ): Promise<Connection<Models>> {
   const all = withDefaults(options);
   const type = all.WebSocket ?? (globalThis as { WebSocket?: SocketType }).WebSocket;
-  if (!type) throw new ConnectionLost("there is no WebSocket here: pass one in the options, such as that of the package ws");
+  if (!type) throw new ConnectionLost("no WebSocket here: pass that of the package ws in the options");
   const dial = dialWith(type, complete(url), PROTOCOL);
   return Connection.open<Models>(all, { dial, clock: SYSTEM_CLOCK, random: Math.random });
 }

@@ -5,7 +5,7 @@ import { Payload } from "./codec.js";
 import { ConnectionLost } from "./errors.js";
 import { asTensors } from "./inputs.js";
 import type { ModelEntry } from "./messages.js";
-import type { AnyModels } from "./models.js";
+import type { AnyModel, AnyModels, ModelsLike } from "./models.js";
 import { type Options, timeLimit } from "./options.js";
 import { asResult, type Result, type StreamResult } from "./results.js";
 import { Session, type World } from "./session.js";
@@ -38,7 +38,7 @@ type Name<Models> = keyof Models & string;
  * sent again if it certainly was not executed or if its model is pure, at most three times in all; otherwise it fails with
  * `ConnectionLost`, `maybeExecuted`.
  */
-export class Connection<Models extends { [K in keyof Models]: AnyModels[string] } = AnyModels> {
+export class Connection<Models extends ModelsLike<Models> = AnyModels> {
   private readonly catalogue = new Catalogue();
   private readonly session: Session;
   private host: StreamHost | undefined; // once the module of streams is loaded
@@ -61,7 +61,7 @@ export class Connection<Models extends { [K in keyof Models]: AnyModels[string] 
   }
 
   /** Connect for the first time; `connect` does it. Raises ConnectionLost if that could not be done. */
-  static async open<Models extends { [K in keyof Models]: AnyModels[string] }>(options: Options, world: World): Promise<Connection<Models>> {
+  static async open<Models extends ModelsLike<Models>>(options: Options, world: World): Promise<Connection<Models>> {
     const connection = new Connection<Models>(options, world);
     connection.session.connect();
     await connection.ready;
@@ -86,10 +86,11 @@ export class Connection<Models extends { [K in keyof Models]: AnyModels[string] 
     model: M, inputs: Models[M]["inputs"], options: InferOptions = {},
   ): Promise<Result<Models[M]["outputs"]>> {
     const { version, outputs, priority, signal } = options;
+    signal?.throwIfAborted();
     const limit = timeLimit(this.session.options, options.timeout);
     const start = this.session.clock.now();
     await this.know(model, version, limit, signal);
-    const tensors = asTensors(inputs, this.catalogue.of(model, version).inputs);
+    const tensors = asTensors(inputs as AnyModel["inputs"], this.catalogue.of(model, version).inputs);
     const message = {
       op: "infer", id: 0, model_name: model,
       ...(version !== undefined && { model_version: version }),
@@ -108,7 +109,7 @@ export class Connection<Models extends { [K in keyof Models]: AnyModels[string] 
     await this.know(model, options.version, timeLimit(this.session.options, options.timeout));
     const { Stream, StreamHost } = await import("./streams/index.js");
     this.host ??= new StreamHost(this.session, this.catalogue);
-    return Stream.open<Models[M]>(this.host, model, constants ?? {}, options);
+    return Stream.open<Models[M]>(this.host, model, (constants ?? {}) as AnyModel["constants"], options);
   }
 
   /** Let a model go on from a prompt, and yield a result for each token as it is made. Leaving the loop ends the generation. */

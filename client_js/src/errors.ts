@@ -17,9 +17,15 @@ export interface ErrorDetails {
 /** Base of all errors. */
 export class TidegateError extends Error {
   /** Stable name of the error on the wire. */
-  readonly code: string = "error";
+  get code(): string {
+    return "error";
+  }
+
   /** Whether the same request may succeed when it is sent again. */
-  readonly retryable: boolean = false;
+  get retryable(): boolean {
+    return false;
+  }
+
   readonly param: string | undefined;
   readonly expected: string | undefined;
   readonly retryAfterMs: number | undefined;
@@ -39,45 +45,69 @@ export class TidegateError extends Error {
 
 /** The bytes are not a message of the protocol. */
 export class InvalidMessage extends TidegateError {
-  override readonly code = "invalid_message";
+  override get code() {
+    return "invalid_message" as const;
+  }
 }
 /** A tensor or a parameter is not what the model or the protocol expects. */
 export class InvalidInput extends TidegateError {
-  override readonly code = "invalid_input";
+  override get code() {
+    return "invalid_input" as const;
+  }
 }
 /** A message or an answer is beyond a limit. */
 export class TooLarge extends TidegateError {
-  override readonly code = "too_large";
+  override get code() {
+    return "too_large" as const;
+  }
 }
 /** The id belongs to a request that is still running. */
 export class DuplicateId extends TidegateError {
-  override readonly code = "duplicate_id";
+  override get code() {
+    return "duplicate_id" as const;
+  }
 }
 /** No such model or version is served. */
 export class UnknownModel extends TidegateError {
-  override readonly code = "unknown_model";
+  override get code() {
+    return "unknown_model" as const;
+  }
 }
 /** The model is known and could not be loaded. */
 export class ModelUnavailable extends TidegateError {
-  override readonly code = "model_unavailable";
+  override get code() {
+    return "model_unavailable" as const;
+  }
 }
 /** Refused, by the gateway or here, and certainly not executed. */
 export class Overloaded extends TidegateError {
-  override readonly code = "overloaded";
-  override readonly retryable = true;
+  override get code() {
+    return "overloaded" as const;
+  }
+  override get retryable() {
+    return true;
+  }
 }
 /** The gateway is stopping; not executed. */
 export class ShuttingDown extends TidegateError {
-  override readonly code = "shutting_down";
-  override readonly retryable = true;
+  override get code() {
+    return "shutting_down" as const;
+  }
+  override get retryable() {
+    return true;
+  }
 }
 /** The time limit passed before the answer was there. */
 export class DeadlineExceeded extends TidegateError {
-  override readonly code = "deadline_exceeded";
+  override get code() {
+    return "deadline_exceeded" as const;
+  }
 }
 /** It was cancelled. */
 export class Cancelled extends TidegateError {
-  override readonly code = "cancelled";
+  override get code() {
+    return "cancelled" as const;
+  }
   /** `removed`: it never ran. `dropped`: it was running, and its result is thrown away. */
   readonly outcome: CancelOutcome;
 
@@ -88,19 +118,27 @@ export class Cancelled extends TidegateError {
 }
 /** The model ran on this input and failed. */
 export class ModelFailed extends TidegateError {
-  override readonly code = "model_failed";
+  override get code() {
+    return "model_failed" as const;
+  }
 }
 /** No stream of that name is open. */
 export class UnknownStream extends TidegateError {
-  override readonly code = "unknown_stream";
+  override get code() {
+    return "unknown_stream" as const;
+  }
 }
 /** A stream of that name is open already. */
 export class DuplicateStream extends TidegateError {
-  override readonly code = "duplicate_stream";
+  override get code() {
+    return "duplicate_stream" as const;
+  }
 }
 /** Not the step that was to come: one before it failed or was given up. It was not run. */
 export class UnexpectedStep extends TidegateError {
-  override readonly code = "unexpected_step";
+  override get code() {
+    return "unexpected_step" as const;
+  }
   /** The number that the stream's next step must have. */
   readonly expectedStep: number | undefined;
 
@@ -111,20 +149,30 @@ export class UnexpectedStep extends TidegateError {
 }
 /** A step of that number came before, with other content. */
 export class StepConflict extends TidegateError {
-  override readonly code = "step_conflict";
+  override get code() {
+    return "step_conflict" as const;
+  }
 }
 /** The gateway does not have the stream any more. */
 export class ResumeFailed extends TidegateError {
-  override readonly code = "resume_failed";
+  override get code() {
+    return "resume_failed" as const;
+  }
 }
 /** A defect of the gateway; its log says more. */
 export class InternalError extends TidegateError {
-  override readonly code = "internal";
+  override get code() {
+    return "internal" as const;
+  }
 }
 /** The connection went away before an answer came. */
 export class ConnectionLost extends TidegateError {
-  override readonly code = "connection_lost";
-  override readonly retryable = true;
+  override get code() {
+    return "connection_lost" as const;
+  }
+  override get retryable() {
+    return true;
+  }
   /** Whether the request may have run. */
   readonly maybeExecuted: boolean;
 
@@ -135,13 +183,16 @@ export class ConnectionLost extends TidegateError {
 }
 /** A code that this version does not know; `code` and `retryable` are the gateway's. */
 export class UnrecognisedError extends TidegateError {
-  override readonly code: string;
-  override readonly retryable: boolean;
-
-  constructor(message: string, code: string, retryable: boolean, details?: ErrorDetails) {
+  constructor(message: string, private readonly wire: WireError, details?: ErrorDetails) {
     super(message, details);
-    this.code = code;
-    this.retryable = retryable;
+  }
+
+  override get code(): string {
+    return this.wire.code;
+  }
+
+  override get retryable(): boolean {
+    return this.wire.retryable;
   }
 }
 
@@ -160,24 +211,12 @@ export interface WireError {
   readonly expected_step?: number;
 }
 
-const BY_CODE: Record<string, new (message: string, details: ErrorDetails) => TidegateError> = {
-  invalid_message: InvalidMessage,
-  invalid_input: InvalidInput,
-  too_large: TooLarge,
-  duplicate_id: DuplicateId,
-  unknown_model: UnknownModel,
-  model_unavailable: ModelUnavailable,
-  overloaded: Overloaded,
-  shutting_down: ShuttingDown,
-  deadline_exceeded: DeadlineExceeded,
-  model_failed: ModelFailed,
-  unknown_stream: UnknownStream,
-  duplicate_stream: DuplicateStream,
-  unexpected_step: UnexpectedStep,
-  step_conflict: StepConflict,
-  resume_failed: ResumeFailed,
-  internal: InternalError,
-};
+const BY_CODE = new Map(
+  [
+    InvalidMessage, InvalidInput, TooLarge, DuplicateId, UnknownModel, ModelUnavailable, Overloaded, ShuttingDown, DeadlineExceeded,
+    ModelFailed, UnknownStream, DuplicateStream, UnexpectedStep, StepConflict, ResumeFailed, InternalError,
+  ].map((type): [string, new (message: string, details: ErrorDetails) => TidegateError] => [type.prototype.code, type]),
+);
 
 /** Make the error that a program can catch by its class. */
 export function errorFromWire(wire: WireError): TidegateError {
@@ -185,6 +224,6 @@ export function errorFromWire(wire: WireError): TidegateError {
   const { param, expected, retry_after_ms: retryAfterMs, expected_step: expectedStep } = wire;
   const details = { param, expected, retryAfterMs, expectedStep };
   if (code === "cancelled") return new Cancelled(message, wire.outcome ?? "dropped");
-  const known = Object.hasOwn(BY_CODE, code) ? BY_CODE[code] : undefined;
-  return known ? new known(message, details) : new UnrecognisedError(message, code, wire.retryable, details);
+  const known = BY_CODE.get(code);
+  return known ? new known(message, details) : new UnrecognisedError(message, wire, details);
 }

@@ -16,7 +16,7 @@ export function align8(at: number): number {
 
 /** Lay a header and the bytes of tensors out as one message. Return it, and where the tensors begin. */
 export function join(header: Uint8Array, parts: readonly Uint8Array[]): { message: ArrayBuffer; bodyAt: number } {
-  if (header.length > HEADER_BYTES) throw new TooLarge(`a header of ${header.length} bytes`, { expected: `at most ${HEADER_BYTES}` });
+  if (header.length > HEADER_BYTES) throw tooLarge(header.length);
   const bodyAt = align8(4 + header.length);
   const message = new ArrayBuffer(parts.reduce((size, part) => size + align8(part.length), bodyAt));
   new DataView(message).setUint32(0, header.length, true);
@@ -34,9 +34,13 @@ export function join(header: Uint8Array, parts: readonly Uint8Array[]): { messag
 export function headerOf(message: ArrayBuffer): Uint8Array {
   const length = message.byteLength < 4 ? -1 : new DataView(message).getUint32(0, true);
   if (length >= 2 ** 24) throw new InvalidMessage("reserved bits are set");
-  if (length > HEADER_BYTES) throw new TooLarge(`a header of ${length} bytes`);
+  if (length > HEADER_BYTES) throw tooLarge(length);
   if (length < 0 || align8(4 + length) > message.byteLength) throw new InvalidMessage("the header is cut short");
   return new Uint8Array(message, 4, length);
+}
+
+function tooLarge(length: number): TooLarge {
+  return new TooLarge(`a header of ${length} bytes, and not of at most ${HEADER_BYTES}`);
 }
 
 /** Goes over the tensors of a message, one after the other. */
@@ -45,15 +49,13 @@ export class Cutter {
 
   constructor(private readonly message: ArrayBuffer, header: Uint8Array) {
     this.at = 4 + header.length;
-    this.skipPadding("the header");
+    this.skipPadding();
   }
 
   /** Return where the next tensor begins, which has so many bytes. */
   cut(nbytes: number, where: string): number {
     const start = this.at;
-    if (start + nbytes > this.message.byteLength) {
-      throw new InvalidMessage(`${where}: ${nbytes} bytes claimed, ${this.message.byteLength - start} there`, { param: where });
-    }
+    if (start + nbytes > this.message.byteLength) throw new InvalidMessage(`${where} is cut short`, { param: where });
     this.at += nbytes;
     this.skipPadding(where);
     return start;
@@ -62,15 +64,13 @@ export class Cutter {
   /** Make sure that nothing is left. */
   end(): void {
     const left = this.message.byteLength - this.at;
-    if (left) throw new InvalidMessage(`${left} bytes left over behind the last tensor`);
+    if (left) throw new InvalidMessage(`${left} bytes behind the last tensor`);
   }
 
-  private skipPadding(where: string): void {
+  private skipPadding(param?: string): void {
     const end = align8(this.at);
     const padding = end <= this.message.byteLength && new Uint8Array(this.message, this.at, end - this.at);
-    if (!padding || padding.some(Boolean)) {
-      throw new InvalidMessage(`${where} is not followed by zeros up to the next multiple of 8`, where === "the header" ? {} : { param: where });
-    }
+    if (!padding || padding.some(Boolean)) throw new InvalidMessage("padding that is not zeros up to the next multiple of 8", { param });
     this.at = end;
   }
 }

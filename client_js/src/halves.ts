@@ -3,17 +3,17 @@
 const single = new Float32Array(1);
 const bits = new Uint32Array(single.buffer);
 
-function roundedShift(value: number, shift: number): number {
-  const half = 2 ** (shift - 1);
-  const low = value % (2 * half);
-  const high = Math.floor(value / (2 * half));
-  return high + Number(low > half || (low === half && high % 2 === 1)); // ties to even
+/** Round to the nearest integer, ties to even. */
+function round(value: number): number {
+  const low = Math.floor(value);
+  const rest = value - low;
+  return low + Number(rest > 0.5 || (rest === 0.5 && low % 2 === 1));
 }
 
 /** Return the bits of the nearest BF16, by way of FP32. */
 export function toBf16(value: number): number {
   single[0] = value;
-  return Number.isNaN(value) ? 0x7fc0 : roundedShift(bits[0]!, 16) & 0xffff;
+  return Number.isNaN(value) ? 0x7fc0 : round(bits[0]! / 65536) & 0xffff;
 }
 
 export function fromBf16(half: number): number {
@@ -28,11 +28,8 @@ export function toFp16(value: number): number {
   if (Number.isNaN(value)) return 0x7e00;
   if (size >= 65520) return sign | 0x7c00; // what rounds beyond the largest is infinite
   const exponent = Math.max(-14, Math.floor(Math.log2(size || 2 ** -14)));
-  const exact = (size / 2 ** exponent) * 1024; // a double has room for it without rounding
-  const low = Math.floor(exact);
-  const rest = exact - low;
-  const mantissa = low + Number(rest > 0.5 || (rest === 0.5 && low % 2 === 1));
-  return sign | (mantissa + (exponent + 14) * 1024);
+  // A double has room for all that without rounding.
+  return sign | (round((size / 2 ** exponent) * 1024) + (exponent + 14) * 1024);
 }
 
 export function fromFp16(half: number): number {

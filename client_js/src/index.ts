@@ -8,7 +8,7 @@ export type { Nested, Value } from "./inputs.js";
 export type { Socket, SocketType } from "./link.js";
 export type { WrittenForm } from "./codec.js";
 export type { Hello, ModelEntry, Overflow, TensorSpec } from "./messages.js";
-export type { AnyModel, AnyModels } from "./models.js";
+export type { AnyModel, AnyModels, ModelTypes } from "./models.js";
 export type { Options } from "./options.js";
 export type { Result, StreamResult, Timing } from "./results.js";
 export type { State } from "./states.js";

@@ -24,7 +24,7 @@ export function asStep(chunk: Value | Readonly<Record<string, Value>>, takes: Fa
   let given = chunk as Readonly<Record<string, Value>>;
   if (isValue(chunk)) {
     const [name] = takes.keys();
-    if (name === undefined || takes.size > 1) throw wrong(`a step brings ${[...takes.keys()]}`, "inputs", "tensors by name");
+    if (name === undefined || takes.size > 1) throw wrong(`a step brings ${[...takes.keys()]}`, "inputs");
     given = { [name]: chunk };
   }
   return asTensors(given, new Map([...all, ...takes]));
@@ -52,7 +52,7 @@ function asTensor(name: string, value: Value, facts: InputFacts | undefined): Te
   const converted = natural ? convert(data as NumericArray, natural, datatype, where) : fill(data, datatype, where);
   if (!converted && given?.datatype) throw wrong(`${natural} is not converted to ${datatype}`, where);
   const shape = given?.shape ?? nesting ?? fitted(data.length, isBare(value), facts, where);
-  if (count(shape) !== data.length) throw wrong(`${data.length} elements are not [${shape}]`, where);
+  if (count(shape) !== data.length) throw wrong(`${data.length} elements for [${shape}]`, where);
   return { datatype: converted ? datatype : natural, shape, data: converted ?? data } as Tensor;
 }
 
@@ -100,7 +100,7 @@ function fitted(elements: number, bare: boolean, facts: InputFacts | undefined, 
   const known = count(wanted.filter((size) => size >= 0));
   const size = elements === known ? 1 : elements / known;
   if (!Number.isInteger(size) || (size !== 1 && open.length !== 1)) {
-    throw wrong(`${elements} elements do not say which shape they have`, where, `tensor(data, shape) for [${wanted}]`);
+    throw wrong(`${elements} elements for [${wanted}]: say which shape`, where);
   }
   return wanted.map((each, axis) => (each >= 0 ? each : axis === open[0] ? size : 1));
 }

@@ -43,7 +43,7 @@ export class Ledger {
   /** Let a request wait for its turn. Raises Overloaded if too many wait already. */
   add(request: Request): void {
     if (this.waiting.size >= this.maxPending) {
-      throw new Overloaded(`${this.waiting.size} requests wait in this client already (option maxPending)`);
+      throw new Overloaded(`${this.waiting.size} requests wait here already (option maxPending)`);
     }
     this.waiting.set(request.message.id, request);
   }
@@ -102,15 +102,13 @@ export class Ledger {
 
   /** The connection is gone: put back what may be sent again, and end the rest. */
   cut(reason: string, isPure: (request: Request) => boolean): void {
-    const [again, lost] = [[], []] as [Request[], Request[]];
-    for (const request of this.sent.values()) {
-      (request.phase === "sent" && request.sends < MAX_SENDS && isPure(request) ? again : lost).push(request);
-    }
-    for (const request of lost) this.fail(request, new ConnectionLost(`connection lost: ${reason}`, true));
-    this.putBack(...again);
-    for (const question of [...this.questions.values()].filter((each) => each.phase === "sent")) {
-      question.phase = "waiting";
-      if (!question.repeatable) this.fail(question, new ConnectionLost(`connection lost: ${reason}`));
+    const lost = (request: Request, maybe: boolean): void => this.fail(request, new ConnectionLost(`connection lost: ${reason}`, maybe));
+    const isAgain = (request: Request): boolean => request.phase === "sent" && request.sends < MAX_SENDS && isPure(request);
+    this.putBack(...[...this.sent.values()].filter(isAgain));
+    for (const request of this.sent.values()) lost(request, true);
+    for (const question of [...this.questions.values()]) {
+      if (question.phase === "sent" && !question.repeatable) lost(question, false);
+      else question.phase = "waiting";
     }
   }
 

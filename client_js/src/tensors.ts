@@ -87,21 +87,21 @@ function joinStrings(elements: readonly Uint8Array[]): Uint8Array {
 }
 
 function splitStrings(bytes: Uint8Array, elements: number, where: string): Uint8Array[] {
-  if (elements > MAX_STRINGS) throw new TooLarge(`${where} has ${elements} elements`, { param: `${where}.shape` });
+  if (elements > MAX_STRINGS) throw new TooLarge(`${elements} byte strings`, { param: `${where}.shape` });
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const found: Uint8Array[] = [];
   let at = 0;
   for (let i = 0; i < elements; i++) {
     const end = at + 4 <= bytes.length ? at + 4 + view.getUint32(at, true) : Infinity;
-    if (end > bytes.length) throw wrong("an element goes beyond its tensor", where);
+    if (end > bytes.length) throw wrong("its elements do not fill it", where);
     found.push(bytes.subarray(at + 4, end));
     at = end;
   }
-  if (at < bytes.length) throw wrong("bytes behind the last element", where);
+  if (at < bytes.length) throw wrong("its elements do not fill it", where);
   return found;
 }
 
 /** Make the error of something in a tensor that is not as it should be. */
-export function wrong(message: string, param: string, expected?: string): TidegateError {
-  return new InvalidInput(`${param}: ${message}`, { param, expected });
+export function wrong(message: string, param: string): TidegateError {
+  return new InvalidInput(`${param}: ${message}`, { param });
 }

@@ -114,7 +114,7 @@ export class Uplink {
       else if (message) this.upstream.receive(received);
     } catch (error) {
       if (!(error instanceof Unreadable)) throw error;
-      if (!this.upstream.unreadable(error)) this.lost(`the gateway sent what is not a message: ${error.message}`);
+      if (!this.upstream.unreadable(error)) this.lost(`the gateway sent no message: ${error.message}`);
     }
     this.upstream.flush();
   }
@@ -139,12 +139,12 @@ export class Uplink {
 
   private drain(reason: string, leftMs: number): void {
     this.enter({ status: "draining", hello: this.hello!, reason });
-    this.set("drain", leftMs + DRAIN_GRACE_MS, () => this.lost("the gateway said goaway and did not go"));
+    this.set("drain", leftMs + DRAIN_GRACE_MS, () => this.lost("the gateway did not go away"));
   }
 
   /** Hang up on a gateway that said goaway, and connect anew. */
   leave(): void {
-    this.lost("left a gateway that goes away");
+    this.lost("the gateway goes away");
   }
 
   private beat(): void {

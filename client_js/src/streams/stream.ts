@@ -5,7 +5,7 @@ import { Payload, type Tensors, write } from "../codec.js";
 import { Cancelled, InvalidMessage } from "../errors.js";
 import { asPrompt, asStep, asTensors, type Value } from "../inputs.js";
 import type { ClientMessage, Overflow, Scalar } from "../messages.js";
-import type { AnyModel } from "../models.js";
+import type { AnyModel, ModelTypes } from "../models.js";
 import { timeLimit } from "../options.js";
 import type { StreamResult } from "../results.js";
 import type { StreamHost } from "./host.js";
@@ -70,7 +70,7 @@ export interface GenerateOptions {
  * given up before it runs, leaves the state as it was before it; those that were asked for behind it meanwhile fail with
  * `UnexpectedStep` and do not run.
  */
-export class Stream<M extends AnyModel = AnyModel> {
+export class Stream<M extends ModelTypes = AnyModel> {
   private constructor(
     private readonly host: StreamHost,
     private readonly options: StreamOptions,
@@ -78,7 +78,7 @@ export class Stream<M extends AnyModel = AnyModel> {
   ) {}
 
   /** Open a stream; `Connection.stream` does it. */
-  static async open<M extends AnyModel>(
+  static async open<M extends ModelTypes>(
     host: StreamHost, model: string, constants: Readonly<Record<string, Value>>, options: StreamOptions,
   ): Promise<Stream<M>> {
     const { version, outputs, overflow, window = 256, priority, snapshot } = options;
