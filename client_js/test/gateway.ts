@@ -27,11 +27,15 @@ export class RealGateway {
     });
   }
 
-  stop(): Promise<void> {
+  stop(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
     return new Promise((resolve) => {
       this.child.removeAllListeners("exit").on("exit", () => resolve());
-      this.child.kill("SIGTERM");
+      this.child.kill(signal);
     });
+  }
+
+  kill(): Promise<void> {
+    return this.stop("SIGKILL");
   }
 }
 

@@ -1,11 +1,14 @@
 /** Against the real gateway, with the bundled models, over WebSockets of the package `ws`. */
 
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { after, before, suite, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { WebSocket } from "ws";
 import { connect } from "../src/connect.js";
 import type { Connection } from "../src/connection.js";
-import { DeadlineExceeded, InvalidInput, TidegateError, UnknownModel } from "../src/errors.js";
+import { DeadlineExceeded, InvalidInput, ResumeFailed, TidegateError, UnknownModel } from "../src/errors.js";
 import type { SocketType } from "../src/link.js";
 import { tensor } from "../src/tensors.js";
 import { PROGRAM, RealGateway, Way } from "./gateway.js";
@@ -140,5 +143,26 @@ suite("the real gateway", { skip: PROGRAM ? false : "tidegate is not installed i
     assert.deepEqual(outputs[1], outputs[0]);
     assert.deepEqual(outputs[2], outputs[0]);
     await assert.rejects(stream.step(new Float32Array(100)), TidegateError);
+  });
+
+  test("types are written of what it serves", async () => {
+    const cli = fileURLToPath(new URL("../src/cli.ts", import.meta.url));
+    const { stdout } = await promisify(execFile)(process.execPath, ["--import", "tsx", cli, "types", gateway.url]);
+    assert.match(stdout, /"digits": \{\n    inputs: \{ readonly "image": Value \};\n    outputs: \{ readonly "probs": Tensor<"FP32"> \};/);
+    assert.match(stdout, /constants: \{ readonly "sr"\?: Value \}/);
+  });
+
+  test("a gateway that is killed and comes back is found again; requests have waited, and a stream says that it is lost", async () => {
+    const first = await RealGateway.start();
+    await using mine = await connect(first.url, SOCKET);
+    const stream = await mine.stream("silero_vad", { sr: 16000 });
+    await stream.step(new Float32Array(512));
+    await first.kill();
+    const waiting = mine.infer("digits", { image: new Float32Array(64) });
+    const lost = assert.rejects(stream.step(new Float32Array(512)), ResumeFailed);
+    const second = await RealGateway.start("--port", new URL(first.url).port);
+    assert.deepEqual((await waiting).outputs.probs!.shape, [1, 10]);
+    await lost;
+    await second.stop();
   });
 });
