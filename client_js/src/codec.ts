@@ -112,6 +112,11 @@ export class Payload {
     this.list = entries.map(([name, { shape, datatype }], i) => ({ name, shape, datatype, nbytes: this.parts[i]!.length }));
   }
 
+  /** Take copies of the tensors, which may change from now on. */
+  keep(): void {
+    this.parts = this.parts.map((part) => part.slice());
+  }
+
   /** Write a message with these tensors. */
   write(message: ClientMessage): ArrayBuffer {
     const { message: data, bodyAt } = join(headed({ ...message, [TENSORS[message.op]!]: this.list }, this.form), this.parts);

@@ -89,7 +89,8 @@ export class Connection<Models extends ModelsLike<Models> = AnyModels> {
     signal?.throwIfAborted();
     const limit = timeLimit(this.session.options, options.timeout);
     const start = this.session.clock.now();
-    await this.know(model, version, limit, signal);
+    // What is known is sent at once, so that a program may change its arrays then.
+    if (!this.catalogue.knows(model, version)) await this.know(limit, signal);
     const tensors = asTensors(inputs as AnyModel["inputs"], this.catalogue.of(model, version).inputs);
     const message = {
       op: "infer", id: 0, model_name: model,
@@ -106,7 +107,8 @@ export class Connection<Models extends ModelsLike<Models> = AnyModels> {
   async stream<M extends Name<Models>>(
     model: M, constants?: Models[M]["constants"], options: StreamOptions = {},
   ): Promise<Stream<Models[M]>> {
-    await this.know(model, options.version, timeLimit(this.session.options, options.timeout));
+    const limit = timeLimit(this.session.options, options.timeout);
+    if (!this.catalogue.knows(model, options.version)) await this.know(limit);
     const { Stream, StreamHost } = await import("./streams/index.js");
     this.host ??= new StreamHost(this.session, this.catalogue);
     return Stream.open<Models[M]>(this.host, model, (constants ?? {}) as AnyModel["constants"], options);
@@ -152,10 +154,9 @@ export class Connection<Models extends ModelsLike<Models> = AnyModels> {
     return models;
   }
 
-  /** Find out about a model that is not known; if that fails, the gateway will say why. */
-  private async know(model: string, version: string | undefined, limit: number, signal?: AbortSignal): Promise<void> {
+  /** Find out about models that are not known; if that fails, the gateway will say why. */
+  private async know(limit: number, signal?: AbortSignal): Promise<void> {
     const now = this.session.clock.now();
-    if (this.catalogue.knows(model, version)) return;
     if (!this.learning && now - this.learnedAt >= RELEARN_MS) {
       this.learnedAt = now;
       this.learning = this.learn(limit).catch(() => {}).finally(() => (this.learning = undefined));

@@ -30,6 +30,19 @@ test("an inference takes shape and datatype from the model, and gives views with
   assert.equal((outputs.y!.data as Float32Array).byteOffset % 8, 0);
 });
 
+test("what is sent again after a cut is what was given, whatever became of the array", async () => {
+  const world = new World();
+  const gw = await world.open();
+  const x = Float32Array.of(1, 2);
+  const pending = gw.infer("double", { x });
+  x.fill(0);
+  world.up();
+  await world.reconnect();
+  world.gateway = answer;
+  await world.flow();
+  assert.deepEqual((await pending).outputs.y!.data, new Float32Array([2, 4]));
+});
+
 test("no more requests are at the gateway than it takes, and those that wait go in order", async () => {
   const world = new World();
   const gw = await world.open();

@@ -262,6 +262,19 @@ test("a closed stream takes nothing more; one that the gateway has closed says w
   await assert.rejects(idle.step(1), /idle/);
 });
 
+test("what a step brings may be changed as soon as it was asked for, though it waits", async () => {
+  const world = new StreamWorld();
+  const stream = await world.stream();
+  const x = BigInt64Array.of(1n);
+  const steps = Array.from({ length: 8 }, () => {
+    const step = stream.step(x);
+    x[0]!++;
+    return step;
+  });
+  await world.flow();
+  assert.deepEqual((await Promise.all(steps)).map(sumOf), [1, 3, 6, 10, 15, 21, 28, 36]);
+});
+
 test("a window that is full stops the gateway until results are taken", async () => {
   const world = new StreamWorld();
   const stream = await world.stream({ window: 2 });

@@ -25,12 +25,14 @@ export class Steps implements Inbox {
     return this.begun.at(-1)?.phase === "waiting";
   }
 
-  /** Begin another one. Raises why that cannot be done. */
+  /** Begin another one; its tensors may change as soon as this returns. Raises why that cannot be done. */
   begin(tensors: Tensors, timeout: number, parameters?: Record<string, Scalar>): void {
     this.begun = this.begun.filter((step) => step.phase !== "finished");
     const { host, log } = this;
-    const step = new Step(host.session.clock, timeout, log, this, new Payload(tensors, host.session.options.form), parameters);
+    const payload = new Payload(tensors, host.session.options.form);
+    const step = new Step(host.session.clock, timeout, log, this, payload, parameters);
     host.add(step);
+    if (step.phase === "waiting") payload.keep();
     this.begun.push(step);
     this.ahead++;
   }
