@@ -2,8 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Cancelled, DeadlineExceeded, InvalidInput, ModelFailed, ResumeFailed, UnexpectedStep, UnknownStream } from "../src/errors.js";
+import { Cancelled, ConnectionLost, DeadlineExceeded, InvalidInput, ModelFailed, ResumeFailed, UnexpectedStep, UnknownStream } from "../src/errors.js";
 import type { StreamResult } from "../src/results.js";
+import { Sequence } from "../src/streams/sequence.js";
 import type { Stream, StreamOptions } from "../src/streams/stream.js";
 import { FakeStreams } from "./fake-streams.js";
 import { encodeMessage, HELLO, settle, World } from "./world.js";
@@ -188,6 +189,8 @@ test("a stream whose opening was cut is opened on the next connection", async ()
   const step = (await opening).step(1);
   await world.flow();
   assert.equal(sumOf(await step), 1);
+  const names = world.seen.filter(({ op }) => op === "open").map(({ stream }) => stream as number);
+  assert.equal(new Set(names).size, 2); // nobody knows whether the first one came to be
 });
 
 test("what the gateway does not have any more fails with ResumeFailed", async () => {
@@ -234,6 +237,86 @@ test("cancel ends the steps that were asked for, and the stream goes on", async 
   const next = stream.step(5);
   await world.flow();
   assert.equal(sumOf(await next), 5);
+});
+
+test("while it is open whether a step that was given up was done, none is sent behind it", async () => {
+  const world = new StreamWorld();
+  const stream = await world.stream();
+  const abort = new AbortController();
+  const given = assert.rejects(stream.step(1, { signal: abort.signal }), DOMException);
+  world.up();
+  abort.abort();
+  await given;
+  const next = stream.step(2);
+  world.up();
+  assert.deepEqual(world.seen.slice(-2).map(({ op }) => op as string), ["step", "cancel"]);
+  await world.flow();
+  assert.equal(sumOf(await next), 2);
+});
+
+test("when a step that waits here is given up, those that were asked for behind it fail", async () => {
+  const world = new StreamWorld();
+  const stream = await world.stream();
+  const abort = new AbortController();
+  const steps = Promise.allSettled([1, 2, 3, 4, 5, 6].map((x) => stream.step(x, x === 5 ? { signal: abort.signal } : {})));
+  abort.abort();
+  await settle();
+  await world.flow();
+  assert.deepEqual(sums(await steps), [1, 3, 6, 10, DOMException, UnexpectedStep]);
+});
+
+test("a step that was cancelled and had not arrived when the connection was cut is not sent again", async () => {
+  const world = new StreamWorld();
+  const stream = await world.stream();
+  const steps = Promise.allSettled([stream.step(1), stream.step(2)]);
+  world.up(1);
+  void stream.cancel();
+  await world.reconnect();
+  await world.flow();
+  assert.deepEqual(sums(await steps), [1, Cancelled]); // the first one ran before it could be cancelled
+  assert.deepEqual(world.seen.filter(({ op }) => op === "step").length, 1);
+  assert.deepEqual(world.seen.filter(({ op }) => op === "cancel").map(({ step }) => step as number), [1]); // told again
+  const next = stream.step(5);
+  await world.flow();
+  assert.equal(sumOf(await next), 6);
+});
+
+test("what comes twice is told once, and a result that skips one ends the stream", async () => {
+  const world = new StreamWorld();
+  const stream = await world.stream();
+  const step = stream.step(1);
+  world.up();
+  world.advance();
+  const message = world.link.down.at(-1)!;
+  world.down();
+  assert.equal(sumOf(await step), 1);
+  world.link.listener.message(message);
+  const next = stream.step(2);
+  await world.flow();
+  assert.equal((await next).seq, 2);
+  const [name] = world.streams.here.keys();
+  const broken = assert.rejects(stream.step(3), ConnectionLost);
+  world.say({ op: "error", stream: name, step: 3, seq: 9, code: "cancelled", message: "", retryable: false, expected_step: 3 });
+  await broken;
+  await world.flow();
+  assert.equal(world.streams.here.size, 0); // it was closed
+});
+
+test("the gateway is told what it may send when half of the window is used, and what has come", () => {
+  const sequence = new Sequence(4);
+  assert.deepEqual(sequence.take(1, 1), true);
+  sequence.weigh(10, true);
+  assert.equal(sequence.due(), undefined);
+  assert.deepEqual(sequence.take(1, 1), false);
+  assert.deepEqual(sequence.take(3, 3), undefined);
+  sequence.take(2, 2);
+  sequence.weigh(10, true);
+  assert.deepEqual(sequence.due(), { until: 4, seen: 2 }); // two lie here unread
+  sequence.read(2);
+  assert.deepEqual(sequence.due(), { until: 6, seen: 2 });
+  sequence.take(3, 3);
+  sequence.weigh(65536, false);
+  assert.deepEqual(sequence.due(), { until: 7, seen: 3 });
 });
 
 test("snapshot and fork go on from the state behind the steps before them", async () => {
