@@ -22,7 +22,10 @@ export class Awaited {
   expires: number;
   private stopTimer: (() => void) | undefined;
 
-  constructor(private readonly clock: Clock, readonly timeout: number) {
+  constructor(
+    private readonly clock: Clock,
+    readonly timeout: number,
+  ) {
     this.deadline = this.expires = clock.now() + timeout;
   }
 

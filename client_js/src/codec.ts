@@ -4,7 +4,15 @@ import { type Datatype, holderOf, isDatatype } from "./datatypes.js";
 import { InvalidMessage, TidegateError, TooLarge } from "./errors.js";
 import { align8, Cutter, headerOf, join } from "./frames.js";
 import {
-  asServerMessage, type ClientMessage, type Form, type Id, isId, isInteger, isMap, type ServerMessage, TENSORS,
+  asServerMessage,
+  type ClientMessage,
+  type Form,
+  type Id,
+  isId,
+  isInteger,
+  isMap,
+  type ServerMessage,
+  TENSORS,
 } from "./messages.js";
 import { pack, unpack } from "./msgpack.js";
 import { count, fromBytes, MAX_DIMENSION, MAX_RANK, type Tensor, toBytes, utf8Bytes, wrong } from "./tensors.js";
@@ -30,7 +38,12 @@ const refuse: FromJson = (_, __, ___, where) => {
 
 /** Raised for a message that cannot be read; it says whose answer it was, as far as that could be read. */
 export class Unreadable extends Error {
-  constructor(readonly error: TidegateError, readonly id?: Id, readonly stream?: Id, readonly step?: number) {
+  constructor(
+    readonly error: TidegateError,
+    readonly id?: Id,
+    readonly stream?: Id,
+    readonly step?: number,
+  ) {
     super(error.message);
   }
 }
@@ -50,7 +63,12 @@ export function read(data: Data, fromJson?: FromJson): Received {
   } catch (error) {
     const told = error instanceof TidegateError ? error : new InvalidMessage(String(error));
     const stream = isId(map.stream) ? map.stream : undefined;
-    throw new Unreadable(told, stream === undefined && isId(map.id) ? map.id : undefined, stream, isInteger(map.step, 1) ? map.step : undefined);
+    throw new Unreadable(
+      told,
+      stream === undefined && isId(map.id) ? map.id : undefined,
+      stream,
+      isInteger(map.step, 1) ? map.step : undefined,
+    );
   }
 }
 
@@ -67,7 +85,7 @@ export function openUp(data: Data): { form: Form; header: Record<string, unknown
 /** Return the tensors of a message by name. */
 export function tensorsOf(map: Record<string, unknown>, cutter: Cutter | undefined, data: Data, fromJson = refuse): Tensors {
   const field = TENSORS[map.op as string];
-  const list = field ? map[field] ?? [] : [];
+  const list = field ? (map[field] ?? []) : [];
   if (!Array.isArray(list)) throw wrong("expected an array", field!);
   if (list.length > MAX_TENSORS) throw new TooLarge(`${field} has ${list.length} tensors`, { param: field });
   const found = new Map<string, Tensor>();
@@ -105,7 +123,10 @@ export class Payload {
   private readonly list: readonly object[];
   private parts: readonly Uint8Array[];
 
-  constructor(tensors: Tensors, private readonly form: WrittenForm) {
+  constructor(
+    tensors: Tensors,
+    private readonly form: WrittenForm,
+  ) {
     const entries = Object.entries(tensors);
     this.parts = entries.map(([, tensor]) => toBytes(tensor));
     this.nbytes = this.parts.reduce((sum, part) => sum + align8(part.length), 0);

@@ -15,7 +15,8 @@ import { complete } from "./url.js";
  * @param url where it is: `ws://host:port`, `https://host`, …; without it, where the page comes from.
  */
 export async function connect<Models extends ModelsLike<Models> = AnyModels>(
-  url?: string | URL, options: Partial<Options> = {},
+  url?: string | URL,
+  options: Partial<Options> = {},
 ): Promise<Connection<Models>> {
   const all = withDefaults(options);
   const type = all.WebSocket ?? (globalThis as { WebSocket?: SocketType }).WebSocket;

@@ -57,7 +57,12 @@ export class Connection<Models extends ModelsLike<Models> = AnyModels> {
     };
     const isPure = ({ message }: { message: Record<string, unknown> }): boolean =>
       this.catalogue.of(message.model_name as string, message.model_version as string | undefined).pure;
-    this.session = new Session({ ...options, onState }, world, isPure, () => void this.learn(options.openTimeout).then(isReady, isReady));
+    this.session = new Session(
+      { ...options, onState },
+      world,
+      isPure,
+      () => void this.learn(options.openTimeout).then(isReady, isReady),
+    );
   }
 
   /** Connect for the first time; `connect` does it. Raises ConnectionLost if that could not be done. */
@@ -83,7 +88,9 @@ export class Connection<Models extends ModelsLike<Models> = AnyModels> {
 
   /** Run a model once and wait for its result. Raises one of the errors, or the reason of the signal. */
   async infer<M extends Name<Models>>(
-    model: M, inputs: Models[M]["inputs"], options: InferOptions = {},
+    model: M,
+    inputs: Models[M]["inputs"],
+    options: InferOptions = {},
   ): Promise<Result<Models[M]["outputs"]>> {
     const { version, outputs, priority, signal } = options;
     signal?.throwIfAborted();
@@ -93,7 +100,9 @@ export class Connection<Models extends ModelsLike<Models> = AnyModels> {
     if (!this.catalogue.knows(model, version)) await this.know(limit, signal);
     const tensors = asTensors(inputs as AnyModel["inputs"], this.catalogue.of(model, version).inputs);
     const message = {
-      op: "infer", id: 0, model_name: model,
+      op: "infer",
+      id: 0,
+      model_name: model,
       ...(version !== undefined && { model_version: version }),
       ...(outputs?.length && { outputs: outputs.map((name) => ({ name })) }),
       ...(priority && { priority }),
@@ -103,9 +112,11 @@ export class Connection<Models extends ModelsLike<Models> = AnyModels> {
     return asResult(answer) as Result<Models[M]["outputs"]>;
   }
 
-  /** Open a stream, an ordered conversation whose state the gateway keeps. It has to be closed, or declared with `await using`. */
+  /** Open a stream, an ordered conversation whose state the gateway keeps. Close it, or declare it with `await using`. */
   async stream<M extends Name<Models>>(
-    model: M, constants?: Models[M]["constants"], options: StreamOptions = {},
+    model: M,
+    constants?: Models[M]["constants"],
+    options: StreamOptions = {},
   ): Promise<Stream<Models[M]>> {
     const limit = timeLimit(this.session.options, options.timeout);
     if (!this.catalogue.knows(model, options.version)) await this.know(limit);
@@ -116,7 +127,8 @@ export class Connection<Models extends ModelsLike<Models> = AnyModels> {
 
   /** Let a model go on from a prompt, and yield a result for each token as it is made. Leaving the loop ends the generation. */
   async *generate<M extends Name<Models>>(
-    model: M, options: GenerateOptions & Pick<StreamOptions, "version" | "outputs" | "priority">,
+    model: M,
+    options: GenerateOptions & Pick<StreamOptions, "version" | "outputs" | "priority">,
   ): AsyncGenerator<StreamResult<Models[M]["results"]>, void, undefined> {
     const stream = await this.stream(model, {}, options);
     try {
@@ -159,7 +171,9 @@ export class Connection<Models extends ModelsLike<Models> = AnyModels> {
     const now = this.session.clock.now();
     if (!this.learning && now - this.learnedAt >= RELEARN_MS) {
       this.learnedAt = now;
-      this.learning = this.learn(limit).catch(() => {}).finally(() => (this.learning = undefined));
+      this.learning = this.learn(limit)
+        .catch(() => {})
+        .finally(() => (this.learning = undefined));
     }
     if (this.learning) await Promise.race([this.learning, aborted(signal)]);
   }
@@ -168,4 +182,3 @@ export class Connection<Models extends ModelsLike<Models> = AnyModels> {
 function aborted(signal: AbortSignal | undefined): Promise<never> {
   return new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason as Error), { once: true }));
 }
-

@@ -2,9 +2,16 @@
 
 /** Any of the arrays that hold tensors. */
 export type NumericArray =
-  | Int8Array | Int16Array | Int32Array | BigInt64Array
-  | Uint8Array | Uint16Array | Uint32Array | BigUint64Array
-  | Float32Array | Float64Array;
+  | Int8Array
+  | Int16Array
+  | Int32Array
+  | BigInt64Array
+  | Uint8Array
+  | Uint16Array
+  | Uint32Array
+  | BigUint64Array
+  | Float32Array
+  | Float64Array;
 
 /** What holds the elements of each datatype. FP16 and BF16 are the bits of each number: see `toNumbers`. */
 export interface DataOf {

@@ -183,7 +183,11 @@ export class ConnectionLost extends TidegateError {
 }
 /** A code that this version does not know; `code` and `retryable` are the gateway's. */
 export class UnrecognisedError extends TidegateError {
-  constructor(message: string, private readonly wire: WireError, details?: ErrorDetails) {
+  constructor(
+    message: string,
+    private readonly wire: WireError,
+    details?: ErrorDetails,
+  ) {
     super(message, details);
   }
 
@@ -213,8 +217,22 @@ export interface WireError {
 
 const BY_CODE = new Map(
   [
-    InvalidMessage, InvalidInput, TooLarge, DuplicateId, UnknownModel, ModelUnavailable, Overloaded, ShuttingDown, DeadlineExceeded,
-    ModelFailed, UnknownStream, DuplicateStream, UnexpectedStep, StepConflict, ResumeFailed, InternalError,
+    InvalidMessage,
+    InvalidInput,
+    TooLarge,
+    DuplicateId,
+    UnknownModel,
+    ModelUnavailable,
+    Overloaded,
+    ShuttingDown,
+    DeadlineExceeded,
+    ModelFailed,
+    UnknownStream,
+    DuplicateStream,
+    UnexpectedStep,
+    StepConflict,
+    ResumeFailed,
+    InternalError,
   ].map((type): [string, new (message: string, details: ErrorDetails) => TidegateError] => [type.prototype.code, type]),
 );
 

@@ -47,7 +47,10 @@ function tooLarge(length: number): TooLarge {
 export class Cutter {
   private at: number;
 
-  constructor(private readonly message: ArrayBuffer, header: Uint8Array) {
+  constructor(
+    private readonly message: ArrayBuffer,
+    header: Uint8Array,
+  ) {
     this.at = 4 + header.length;
     this.skipPadding();
   }
@@ -70,7 +73,8 @@ export class Cutter {
   private skipPadding(param?: string): void {
     const end = align8(this.at);
     const padding = end <= this.message.byteLength && new Uint8Array(this.message, this.at, end - this.at);
-    if (!padding || padding.some(Boolean)) throw new InvalidMessage("padding that is not zeros up to the next multiple of 8", { param });
+    if (!padding || padding.some(Boolean))
+      throw new InvalidMessage("padding that is not zeros up to the next multiple of 8", { param });
     this.at = end;
   }
 }

@@ -12,7 +12,10 @@ export class Heartbeat {
   private delivered = 0;
   private hadBacklog = false;
 
-  constructor(private readonly keepaliveMs: number, now: number) {
+  constructor(
+    private readonly keepaliveMs: number,
+    now: number,
+  ) {
     this.aliveAt = now;
   }
 

@@ -1,4 +1,4 @@
-/** From what a program passes to the tensors that are sent, with shape and datatype from the model's signature. It sends nothing. */
+/** From what a program passes to tensors, with shape and datatype from the model's signature. It sends nothing. */
 
 import type { InputFacts } from "./catalogue.js";
 import type { Tensors } from "./codec.js";
@@ -104,4 +104,3 @@ function fitted(elements: number, bare: boolean, facts: InputFacts | undefined, 
   }
   return wanted.map((each, axis) => (each >= 0 ? each : axis === open[0] ? size : 1));
 }
-

@@ -14,7 +14,11 @@ export function fromJson(json: unknown, shape: readonly number[], datatype: Data
   const nested = Array.isArray(list[0]) && shape.length > 1;
   const elements: unknown[] = nested ? flatten(list, shape, where) : list;
   if (elements.length !== count(shape)) throw wrong(`${elements.length} elements for ${count(shape)}`, where);
-  const data = fill(elements.map((element, i) => parse(element, datatype, `${where}[${i}]`)), datatype, where);
+  const data = fill(
+    elements.map((element, i) => parse(element, datatype, `${where}[${i}]`)),
+    datatype,
+    where,
+  );
   return { datatype, shape, data } as Tensor;
 }
 

@@ -38,7 +38,10 @@ export class Ledger {
   readonly sent = new Map<number, Request>();
   readonly questions = new Map<number, Request>();
 
-  constructor(private readonly memory: Memory, private readonly maxPending: number) {}
+  constructor(
+    private readonly memory: Memory,
+    private readonly maxPending: number,
+  ) {}
 
   /** Let a request wait for its turn. Raises Overloaded if too many wait already. */
   add(request: Request): void {
@@ -96,13 +99,16 @@ export class Ledger {
   /** Give up what has run out of time; `connection` says where that is. Return whether to tell the gateway. */
   expire(request: Request, connection: string): boolean {
     if (request.phase === "abandoned") return false;
-    request.waiter.reject(request.tooLate(request.phase === "sent" ? "the gateway did not answer" : `it was not sent; ${connection}`));
+    request.waiter.reject(
+      request.tooLate(request.phase === "sent" ? "the gateway did not answer" : `it was not sent; ${connection}`),
+    );
     return this.abandon(request);
   }
 
   /** The connection is gone: put back what may be sent again, and end the rest. */
   cut(reason: string, isPure: (request: Request) => boolean): void {
-    const lost = (request: Request, maybe: boolean): void => this.fail(request, new ConnectionLost(`connection lost: ${reason}`, maybe));
+    const lost = (request: Request, maybe: boolean): void =>
+      this.fail(request, new ConnectionLost(`connection lost: ${reason}`, maybe));
     const isAgain = (request: Request): boolean => request.phase === "sent" && request.sends < MAX_SENDS && isPure(request);
     this.putBack(...[...this.sent.values()].filter(isAgain));
     for (const request of this.sent.values()) lost(request, true);

@@ -95,7 +95,12 @@ export interface Gap {
 
 /** What the gateway sends. */
 export type ServerMessage =
-  | Hello | ResultMessage | ErrorMessage | Opened | Resumed | Gap
+  | Hello
+  | ResultMessage
+  | ErrorMessage
+  | Opened
+  | Resumed
+  | Gap
   | { readonly op: "models"; readonly id: Id; readonly models: readonly ModelEntry[] }
   | { readonly op: "ping" | "pong"; readonly id?: Id }
   | { readonly op: "goaway"; readonly time_left_ms: number; readonly reason: string }
@@ -130,14 +135,19 @@ export interface ModelEntry {
 
 /** Where the tensors of a message are. */
 export const TENSORS: Record<string, string> = {
-  infer: "inputs", step: "inputs", open: "constants", result: "outputs", snapshot: "outputs",
+  infer: "inputs",
+  step: "inputs",
+  open: "constants",
+  result: "outputs",
+  snapshot: "outputs",
 };
 
 // Fields and their types: s text, i id, n integer from 0, p integer from 1, b boolean, m map, l list; ? if it may be absent.
 const FIELDS: Record<string, string> = {
   hello: "protocol:s server:s session:s keepalive_ms:n limits:m features?:l resume_token?:s resume_window_ms?:n",
   result: "id?:i stream?:i step?:p seq?:p model_name?:s model_version?:s outputs:l final:b timing:m text?:s reason?:s",
-  error: "id?:i stream?:i step?:p seq?:p code:s message:s retryable:b retry_after_ms?:n param?:s expected?:s outcome?:s duplicate_of?:i expected_step?:p lost?:l",
+  error:
+    "id?:i stream?:i step?:p seq?:p code:s message:s retryable:b retry_after_ms?:n param?:s expected?:s outcome?:s duplicate_of?:i expected_step?:p lost?:l",
   models: "id:i models:l",
   ping: "id?:i",
   pong: "id?:i",
@@ -187,7 +197,8 @@ export function asServerMessage(map: Fields): ServerMessage | undefined {
   if (!Object.hasOwn(FIELDS, op)) return undefined;
   check(map, FIELDS[op]!);
   if (op === "hello") check(map.limits as Fields, LIMITS, "limits.");
-  if (op === "resumed") (map.streams as unknown[]).forEach((each, i) => check(isMap(each) ? each : {}, STREAM, `streams[${i}].`));
+  if (op === "resumed")
+    (map.streams as unknown[]).forEach((each, i) => check(isMap(each) ? each : {}, STREAM, `streams[${i}].`));
   if (op === "result") checkResult(map);
   return map as unknown as ServerMessage;
 }

@@ -50,7 +50,14 @@ export function asResult({ message, tensors }: Received): Result {
 export function asStreamResult({ message, tensors }: Arrived, model: string, version: string): StreamResult {
   const { step, seq, final, text, reason } = message;
   return {
-    model, version, outputs: tensors, timing: timingOf(message.timing), step: step!, seq: seq!, final,
-    ...(text != null && { text }), ...(reason != null && { reason }),
+    model,
+    version,
+    outputs: tensors,
+    timing: timingOf(message.timing),
+    step: step!,
+    seq: seq!,
+    final,
+    ...(text != null && { text }),
+    ...(reason != null && { reason }),
   };
 }

@@ -97,7 +97,10 @@ export class Session implements Upstream {
     if (this.state.status === "closed") throw new ConnectionLost(describe(this.state));
   }
 
-  private exchange(begin: (waiter: { resolve(answer: Received): void; reject(error: unknown): void }) => Request, signal?: AbortSignal) {
+  private exchange(
+    begin: (waiter: { resolve(answer: Received): void; reject(error: unknown): void }) => Request,
+    signal?: AbortSignal,
+  ) {
     return new Promise<Received>((resolve, reject) => {
       signal?.throwIfAborted();
       this.checkOpen();
@@ -167,7 +170,12 @@ export class Session implements Upstream {
     let data;
     while (this.uplink.room > 0 && (data = this.streams?.next(limit, mayBegin))) this.uplink.send(data);
     let request;
-    while (mayBegin && this.uplink.room > 0 && this.ledger.sent.size < hello.limits.in_flight && (request = this.ledger.next(this.clock.now()))) {
+    while (
+      mayBegin &&
+      this.uplink.room > 0 &&
+      this.ledger.sent.size < hello.limits.in_flight &&
+      (request = this.ledger.next(this.clock.now()))
+    ) {
       this.sendRequest(request, limit);
     }
     if (this.uplink.room <= 0) this.uplink.wait();
@@ -189,7 +197,8 @@ export class Session implements Upstream {
   private sendRequest(request: Request, limit: number): void {
     try {
       const data = request.payload!.write({ ...request.message, timeout_ms: request.leftMs });
-      if (data.byteLength > limit) throw new TooLarge(`the request has ${data.byteLength} bytes; the gateway takes at most ${limit}`);
+      if (data.byteLength > limit)
+        throw new TooLarge(`the request has ${data.byteLength} bytes; the gateway takes at most ${limit}`);
       this.ledger.markSent(request);
       this.uplink.send(data);
     } catch (error) {

@@ -32,7 +32,9 @@ export function toNumbers(tensor: Tensor): ArrayLike<number> {
   if (datatype === "BYTES") throw new InvalidInput("byte strings are no numbers");
   if (datatype === "FP16") return Float32Array.from(data, fromFp16);
   if (datatype === "BF16") return Float32Array.from(data, fromBf16);
-  return datatype.endsWith("64") && datatype !== "FP64" ? Float64Array.from(data as BigInt64Array, Number) : (data as Float32Array);
+  return datatype.endsWith("64") && datatype !== "FP64"
+    ? Float64Array.from(data as BigInt64Array, Number)
+    : (data as Float32Array);
 }
 
 /** Return the elements of a tensor of byte strings as strings. */
@@ -65,7 +67,12 @@ export function utf8Bytes(text: string): Uint8Array {
 
 /** Make a tensor of bytes in a message: a view on them, except for byte strings. `at` is a multiple of 8. */
 export function fromBytes(
-  buffer: ArrayBuffer, at: number, nbytes: number, shape: readonly number[], datatype: Datatype, where: string,
+  buffer: ArrayBuffer,
+  at: number,
+  nbytes: number,
+  shape: readonly number[],
+  datatype: Datatype,
+  where: string,
 ): Tensor {
   const elements = count(shape);
   if (datatype === "BYTES") return { datatype, shape, data: splitStrings(new Uint8Array(buffer, at, nbytes), elements, where) };

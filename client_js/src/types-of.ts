@@ -8,7 +8,7 @@ interface StreamEntry {
   readonly constants?: readonly { readonly name: string; readonly default?: unknown }[];
 }
 
-/** Return the text of `models.d.ts`, for the list that `GET /models` has. Of several versions of a model, the last one counts. */
+/** Return the types of the models in the list that `GET /models` has. Of several versions of a model, the last one counts. */
 export function typesOf(models: readonly ModelEntry[], source: string): string {
   const ready = new Map(models.filter(({ state }) => state === "ready").map((model) => [model.name, model]));
   const blocks = [...ready.values()].map(block);
@@ -26,7 +26,11 @@ function block(model: ModelEntry): string {
   const datatypes = new Map((model.outputs ?? []).map(({ name, datatype }) => [name, datatype]));
   const result = (name: string): [string, string] => [name, `Tensor<"${datatypes.get(name) ?? "INT64"}">`];
   const value = ({ name }: { readonly name: string }): [string, string] => [name, "Value"];
-  const constants = (stream.constants ?? []).map(({ name, default: given }): [string, string, string] => [name, "Value", given === undefined ? "" : "?"]);
+  const constants = (stream.constants ?? []).map(({ name, default: given }): [string, string, string] => [
+    name,
+    "Value",
+    given === undefined ? "" : "?",
+  ]);
   return `  ${JSON.stringify(model.name)}: {
     inputs: ${fields((model.inputs ?? []).map(value))};
     outputs: ${fields((model.outputs ?? []).map(({ name }) => result(name)))};

@@ -192,10 +192,13 @@ export class Uplink {
 
   private set(name: string, ms: number, then: () => void): void {
     this.stop(name);
-    this.timers.set(name, this.clock.after(Math.max(0, ms), () => {
-      this.timers.delete(name);
-      then();
-    }));
+    this.timers.set(
+      name,
+      this.clock.after(Math.max(0, ms), () => {
+        this.timers.delete(name);
+        then();
+      }),
+    );
   }
 
   private stop(name: string): void {

@@ -23,7 +23,10 @@ class FakeStream {
   closing = false;
   stopped = new Set<number>();
 
-  constructor(public name: unknown, readonly overflow: string) {}
+  constructor(
+    public name: unknown,
+    readonly overflow: string,
+  ) {}
 
   tell(message: Message, tensors?: Tensors): void {
     const seq = ++this.seq;
@@ -36,12 +39,15 @@ class FakeStream {
     if (!next || (this.overflow === "block" && this.seq - Math.min(this.until, Infinity) >= 4)) return false;
     this.queue.shift();
     const { step } = next;
-    if (this.stopped.has(step)) return this.fail(step, "cancelled"), true;
-    if (next.x < 0n) return this.fail(step, "model_failed"), true;
+    if (this.stopped.has(step)) return (this.fail(step, "cancelled"), true);
+    if (next.x < 0n) return (this.fail(step, "model_failed"), true);
     for (let i = 1; i <= next.results; i++) {
       this.sum += next.x;
       const data = BigInt64Array.of(this.sum);
-      this.tell({ op: "result", step, final: i === next.results, timing: TIMING }, { sum: { datatype: "INT64", shape: [], data } });
+      this.tell(
+        { op: "result", step, final: i === next.results, timing: TIMING },
+        { sum: { datatype: "INT64", shape: [], data } },
+      );
     }
     return true;
   }
@@ -49,7 +55,15 @@ class FakeStream {
   private fail(step: number, code: string): void {
     const rest = this.queue.splice(0);
     this.nextStep = step;
-    this.tell({ op: "error", step, code, message: "no", retryable: false, expected_step: step, ...(code === "cancelled" && { outcome: "removed" }) });
+    this.tell({
+      op: "error",
+      step,
+      code,
+      message: "no",
+      retryable: false,
+      expected_step: step,
+      ...(code === "cancelled" && { outcome: "removed" }),
+    });
     for (const each of rest) {
       this.tell({ op: "error", step: each.step, code: "unexpected_step", message: "", retryable: false, expected_step: step });
     }
@@ -110,7 +124,10 @@ export class FakeStreams {
       reply({ op: "opened", id, stream: made.name, model_name: "sum", model_version: "1", next_step: 1, steps: 4, results: 8 });
     } else if (op === "snapshot") {
       while (stream!.run()) this.steps++;
-      reply({ op, id, stream: stream!.name, step: stream!.nextStep - 1 }, { snapshot: { datatype: "UINT8", shape: [1], data: Uint8Array.of(Number(stream!.sum)) } });
+      reply(
+        { op, id, stream: stream!.name, step: stream!.nextStep - 1 },
+        { snapshot: { datatype: "UINT8", shape: [1], data: Uint8Array.of(Number(stream!.sum)) } },
+      );
     } else if (op === "resume") {
       this.resume(message, reply);
     } else if (stream && op === "step") {
@@ -149,8 +166,21 @@ export class FakeStreams {
       const stream = session.get(name);
       if (!stream) return [];
       stream.cursor = last_seq;
-      return [{ stream: name, next_step: stream.nextStep, replay_from: stream.told[0]?.seq ?? stream.seq + 1, seq: stream.seq, status: stream.closing ? "closing" : "open" }];
+      return [
+        {
+          stream: name,
+          next_step: stream.nextStep,
+          replay_from: stream.told[0]?.seq ?? stream.seq + 1,
+          seq: stream.seq,
+          status: stream.closing ? "closing" : "open",
+        },
+      ];
     });
-    reply({ op: "resumed", token: message.token, streams, lost: named.map(({ stream }) => stream).filter((name) => !session.has(name)) });
+    reply({
+      op: "resumed",
+      token: message.token,
+      streams,
+      lost: named.map(({ stream }) => stream).filter((name) => !session.has(name)),
+    });
   }
 }

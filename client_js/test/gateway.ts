@@ -12,10 +12,16 @@ const HERE = fileURLToPath(new URL("../../.venv/bin/tidegate", import.meta.url))
 export const PROGRAM = process.env.TIDEGATE ?? (existsSync(HERE) ? HERE : undefined);
 
 export class RealGateway {
-  private constructor(private readonly child: ChildProcess, readonly url: string) {}
+  private constructor(
+    private readonly child: ChildProcess,
+    readonly url: string,
+  ) {}
 
   static start(...options: string[]): Promise<RealGateway> {
-    const child = spawn(PROGRAM!, ["serve", "--port", "0", ...options], { cwd: tmpdir(), stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(PROGRAM!, ["serve", "--port", "0", ...options], {
+      cwd: tmpdir(),
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     let said = "";
     return new Promise((resolve, reject) => {
       child.on("exit", () => reject(new Error(`the gateway ended: ${said}`)));
@@ -43,7 +49,10 @@ export class RealGateway {
 export class Way {
   private readonly sockets = new Set<Socket>();
 
-  private constructor(private readonly server: Server, readonly url: string) {}
+  private constructor(
+    private readonly server: Server,
+    readonly url: string,
+  ) {}
 
   static async to(url: string): Promise<Way> {
     const { hostname, port } = new URL(url);
@@ -52,7 +61,10 @@ export class Way {
     const way = new Way(server, `ws://127.0.0.1:${(server.address() as AddressInfo).port}/v1`);
     server.on("connection", (near) => {
       const far = dial(Number(port), hostname);
-      for (const [from, to] of [[near, far], [far, near]] as const) {
+      for (const [from, to] of [
+        [near, far],
+        [far, near],
+      ] as const) {
         way.sockets.add(from);
         from.pipe(to);
         from.on("error", () => {});

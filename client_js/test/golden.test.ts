@@ -36,7 +36,9 @@ const manifest = JSON.parse(readFileSync(new URL("manifest.json", GOLDEN), "utf8
 
 function load(vector: Vector): Data {
   const bytes = readFileSync(new URL(vector.file, GOLDEN));
-  return vector.frame === "text" ? bytes.toString() : bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length) as ArrayBuffer;
+  return vector.frame === "text"
+    ? bytes.toString()
+    : (bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length) as ArrayBuffer);
 }
 
 /** Return the fields of a message that the manifest has: what it does not have is unknown, or says what its absence would. */
@@ -97,12 +99,15 @@ for (const vector of manifest.valid.filter(({ from }) => from === "client")) {
 
 for (const vector of manifest.invalid.filter(({ from }) => from === "server")) {
   test(`${vector.file} is refused`, () => {
-    assert.throws(() => read(load(vector), fromJson), (error) => {
-      assert(error instanceof Unreadable);
-      assert.equal(error.error.code, vector.code);
-      assert.equal(error.error.param ?? null, vector.param);
-      assert.deepEqual([error.id ?? null, error.stream, error.step], [vector.id, vector.stream, vector.step]);
-      return true;
-    });
+    assert.throws(
+      () => read(load(vector), fromJson),
+      (error) => {
+        assert(error instanceof Unreadable);
+        assert.equal(error.error.code, vector.code);
+        assert.equal(error.error.param ?? null, vector.param);
+        assert.deepEqual([error.id ?? null, error.stream, error.step], [vector.id, vector.stream, vector.step]);
+        return true;
+      },
+    );
   });
 }

@@ -1,4 +1,4 @@
-/** From what a program passes to tensors: nothing is converted silently but where nothing, or only digits of floats, can be lost. */
+/** From what a program passes to tensors: nothing is converted silently, unless only digits of floats can be lost. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -19,18 +19,57 @@ function given(value: Value, datatype?: Datatype, shape?: number[], batchAxis: n
 const MADE: [string, Tensor, Tensor][] = [
   ["a number for a scalar", given(16000, "INT64", []), { datatype: "INT64", shape: [], data: BigInt64Array.of(16000n) }],
   ["a number for one of any size", given(2, "FP32", [-1]), { datatype: "FP32", shape: [1], data: Float32Array.of(2) }],
-  ["rows of a known size", given(new Float32Array(12), "FP32", [-1, 2, 3], 0), { datatype: "FP32", shape: [2, 2, 3], data: new Float32Array(12) }],
-  ["one row of any length", given(new Float32Array(512), "FP32", [-1, -1], 0), { datatype: "FP32", shape: [1, 512], data: new Float32Array(512) }],
-  ["arrays in arrays", given([[1, 2, 3], [4, 5, 6]], "INT32", [-1, -1]), { datatype: "INT32", shape: [2, 3], data: Int32Array.of(1, 2, 3, 4, 5, 6) }],
+  [
+    "rows of a known size",
+    given(new Float32Array(12), "FP32", [-1, 2, 3], 0),
+    { datatype: "FP32", shape: [2, 2, 3], data: new Float32Array(12) },
+  ],
+  [
+    "one row of any length",
+    given(new Float32Array(512), "FP32", [-1, -1], 0),
+    { datatype: "FP32", shape: [1, 512], data: new Float32Array(512) },
+  ],
+  [
+    "arrays in arrays",
+    given(
+      [
+        [1, 2, 3],
+        [4, 5, 6],
+      ],
+      "INT32",
+      [-1, -1],
+    ),
+    { datatype: "INT32", shape: [2, 3], data: Int32Array.of(1, 2, 3, 4, 5, 6) },
+  ],
   ["longer floats", given(Float64Array.of(0.1), "FP32", [-1]), { datatype: "FP32", shape: [1], data: Float32Array.of(0.1) }],
   ["smaller integers", given(Uint8Array.of(7, 8), "INT32", [2]), { datatype: "INT32", shape: [2], data: Int32Array.of(7, 8) }],
-  ["floats for halves", given(Float32Array.of(1, -2), "FP16", [2]), { datatype: "FP16", shape: [2], data: Uint16Array.of(0x3c00, 0xc000) }],
-  ["bits of halves", given(Uint16Array.of(0x3c00), "FP16", [1]), { datatype: "FP16", shape: [1], data: Uint16Array.of(0x3c00) }],
+  [
+    "floats for halves",
+    given(Float32Array.of(1, -2), "FP16", [2]),
+    { datatype: "FP16", shape: [2], data: Uint16Array.of(0x3c00, 0xc000) },
+  ],
+  [
+    "bits of halves",
+    given(Uint16Array.of(0x3c00), "FP16", [1]),
+    { datatype: "FP16", shape: [1], data: Uint16Array.of(0x3c00) },
+  ],
   ["booleans", given([true, false], "BOOL", [2]), { datatype: "BOOL", shape: [2], data: Uint8Array.of(1, 0) }],
-  ["integers for a model that takes floats stay what they are", given(Int32Array.of(1), "FP32", [1]), { datatype: "INT32", shape: [1], data: Int32Array.of(1) }],
-  ["an array for a model that is not known", given(Uint8Array.of(1, 2)), { datatype: "UINT8", shape: [2], data: Uint8Array.of(1, 2) }],
+  [
+    "integers for a model that takes floats stay what they are",
+    given(Int32Array.of(1), "FP32", [1]),
+    { datatype: "INT32", shape: [1], data: Int32Array.of(1) },
+  ],
+  [
+    "an array for a model that is not known",
+    given(Uint8Array.of(1, 2)),
+    { datatype: "UINT8", shape: [2], data: Uint8Array.of(1, 2) },
+  ],
   ["numbers for a model that is not known", given([1.5]), { datatype: "FP32", shape: [1], data: Float32Array.of(1.5) }],
-  ["a tensor that says all", given(tensor([1, 2], [2, 1], "INT8"), "FP32", [7]), { datatype: "INT8", shape: [2, 1], data: Int8Array.of(1, 2) }],
+  [
+    "a tensor that says all",
+    given(tensor([1, 2], [2, 1], "INT8"), "FP32", [7]),
+    { datatype: "INT8", shape: [2, 1], data: Int8Array.of(1, 2) },
+  ],
 ];
 
 for (const [name, made, wanted] of MADE) {
@@ -65,7 +104,10 @@ test("byte strings are given as strings or bytes, and read as either", () => {
 });
 
 test("a step brings the one tensor that the model takes, or tensors by name", () => {
-  const all = new Map([["x", { datatypes: ["FP32" as const], shape: [-1] }], ["sr", { datatypes: ["INT64" as const], shape: [] }]]);
+  const all = new Map([
+    ["x", { datatypes: ["FP32" as const], shape: [-1] }],
+    ["sr", { datatypes: ["INT64" as const], shape: [] }],
+  ]);
   const takes = new Map([["x", { datatypes: ["FP32" as const], shape: [1, -1] }]]);
   assert.deepEqual(asStep([1, 2], takes, all).x!.shape, [1, 2]);
   assert.deepEqual(asStep({ x: [1, 2] }, takes, all).x!.shape, [1, 2]);
@@ -86,7 +128,13 @@ test("every FP16 and BF16 is read and written back as it was, and what lies betw
 
 test("of several versions of a model that are served, the gateway's choice is taken", () => {
   const catalogue = new Catalogue();
-  const entry = (version: string, datatype: string, state = "ready"): object => ({ name: "m", version, state, pure: true, inputs: [{ name: "x", datatype, shape: [] }] });
+  const entry = (version: string, datatype: string, state = "ready"): object => ({
+    name: "m",
+    version,
+    state,
+    pure: true,
+    inputs: [{ name: "x", datatype, shape: [] }],
+  });
   catalogue.learn([entry("9", "FP16"), entry("10", "FP32"), entry("beta", "FP64"), entry("11", "INT8", "failed"), "rubbish"]);
   assert.deepEqual(catalogue.of("m").inputs.get("x")!.datatypes, ["FP32"]);
   assert.deepEqual(catalogue.of("m", "9").inputs.get("x")!.datatypes, ["FP16"]);

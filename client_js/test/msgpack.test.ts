@@ -5,7 +5,32 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { pack, unpack } from "../src/msgpack.js";
 
-const NUMBERS = [0, 1, 31, 32, 127, 128, 255, 256, 65535, 65536, 2 ** 31, 2 ** 32, 2 ** 53 - 1, -1, -32, -33, -128, -129, -32769, -(2 ** 31) - 1, 1 - 2 ** 53, 0.5, 1e300, 250.5];
+const NUMBERS = [
+  0,
+  1,
+  31,
+  32,
+  127,
+  128,
+  255,
+  256,
+  65535,
+  65536,
+  2 ** 31,
+  2 ** 32,
+  2 ** 53 - 1,
+  -1,
+  -32,
+  -33,
+  -128,
+  -129,
+  -32769,
+  -(2 ** 31) - 1,
+  1 - 2 ** 53,
+  0.5,
+  1e300,
+  250.5,
+];
 const TEXTS = ["", "a", "é😀", "x".repeat(31), "x".repeat(32), "x".repeat(255), "x".repeat(256), "x".repeat(65536)];
 const LISTS = [0, 15, 16, 65536].map((length) => Array.from({ length }, (_, i) => i % 7));
 const MAPS = [0, 15, 16, 300].map((size) => Object.fromEntries(Array.from({ length: size }, (_, i) => [`k${i}`, i])));
@@ -15,7 +40,9 @@ for (const [i, value] of VALUES.entries()) {
   test(`value ${i} is written so that the library reads it, and read as the library writes it`, () => {
     assert.deepEqual(decode(pack({ value })), { value });
     assert.deepEqual(unpack(encode({ value })), { value });
-    assert.deepEqual(unpack(encode({ value }, { forceFloat32: typeof value === "number" && Math.fround(value) === value })), { value });
+    assert.deepEqual(unpack(encode({ value }, { forceFloat32: typeof value === "number" && Math.fround(value) === value })), {
+      value,
+    });
   });
 }
 

@@ -29,12 +29,33 @@ test("the page infers and generates", { skip: PROGRAM ? false : "no gateway is i
   const gateway = await RealGateway.start();
   let gw: Awaited<ReturnType<typeof connect>> | undefined;
   try {
-    await build({ absWorkingDir: ROOT, entryPoints: ["src/index.ts"], outdir: folder, bundle: true, splitting: true, minify: true, format: "esm", target: "es2022", outExtension: { ".js": ".mjs" } });
+    await build({
+      absWorkingDir: ROOT,
+      entryPoints: ["src/index.ts"],
+      outdir: folder,
+      bundle: true,
+      splitting: true,
+      minify: true,
+      format: "esm",
+      target: "es2022",
+      outExtension: { ".js": ".mjs" },
+    });
     const bundle = (await import(pathToFileURL(join(folder, "index.mjs")).href)) as { connect: typeof connect };
-    const elements: Record<string, Element> = { state: { textContent: "" }, go: { textContent: "" }, text: { textContent: "" } };
+    const elements: Record<string, Element> = {
+      state: { textContent: "" },
+      go: { textContent: "" },
+      text: { textContent: "" },
+    };
     const script = /<script type="module">\n\s*import .*\n([^]*)<\/script>/.exec(PAGE)![1]!;
-    const run = new Function("document", "connect", `return (async () => {${script}})()`) as (document: object, connectTo: typeof connect) => Promise<void>;
-    const toHere = (async (_, options) => (gw = await bundle.connect(gateway.url, { ...options, WebSocket: WebSocket as unknown as SocketType }))) as typeof connect;
+    const run = new Function("document", "connect", `return (async () => {${script}})()`) as (
+      document: object,
+      connectTo: typeof connect,
+    ) => Promise<void>;
+    const toHere = (async (_, options) =>
+      (gw = await bundle.connect(gateway.url, {
+        ...options,
+        WebSocket: WebSocket as unknown as SocketType,
+      }))) as typeof connect;
     await run({ getElementById: (id: string) => elements[id] }, toHere);
     assert.equal(elements.state!.textContent, "open");
     assert.match(elements.text!.textContent, /^([\d.e-]+,){9}[\d.e-]+ in \d+ µs\n$/);

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { after, before, suite, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { WebSocket } from "ws";
@@ -17,10 +17,12 @@ const SOCKET = { WebSocket: WebSocket as unknown as SocketType };
 
 /** Return chunks of a tone that grows and fades, as a microphone would bring them. */
 function chunks(count: number): Float32Array[] {
-  return Array.from({ length: count }, (_, i) => Float32Array.from({ length: 512 }, (_, j) => Math.sin((i * 512 + j) / 9) * Math.sin(i / 5)));
+  return Array.from({ length: count }, (_, i) =>
+    Float32Array.from({ length: 512 }, (_, j) => Math.sin((i * 512 + j) / 9) * Math.sin(i / 5)),
+  );
 }
 
-suite("the real gateway", { skip: PROGRAM ? false : "tidegate is not installed in .venv, and TIDEGATE names none" }, () => {
+describe("the real gateway", { skip: PROGRAM ? false : "tidegate is not installed in .venv, and TIDEGATE names none" }, () => {
   let gateway: RealGateway;
   let way: Way;
   let gw: Connection;
@@ -148,7 +150,10 @@ suite("the real gateway", { skip: PROGRAM ? false : "tidegate is not installed i
   test("types are written of what it serves", async () => {
     const cli = fileURLToPath(new URL("../src/cli.ts", import.meta.url));
     const { stdout } = await promisify(execFile)(process.execPath, ["--import", "tsx", cli, "types", gateway.url]);
-    assert.match(stdout, /"digits": \{\n    inputs: \{ readonly "image": Value \};\n    outputs: \{ readonly "probs": Tensor<"FP32"> \};/);
+    assert.match(
+      stdout,
+      /"digits": \{\n    inputs: \{ readonly "image": Value \};\n    outputs: \{ readonly "probs": Tensor<"FP32"> \};/,
+    );
     assert.match(stdout, /constants: \{ readonly "sr"\?: Value \}/);
   });
 

@@ -12,7 +12,10 @@ const answer: Gateway = (message, tensors, reply) => {
   const x = tensors["x"];
   const data = (x?.data as Float32Array).map((value) => 2 * value);
   const timing = { queue_us: 1, compute_us: 2, batch_size: 3 };
-  reply({ op: "result", id: message.id, model_name: message.model_name, model_version: "1", final: true, timing }, { y: { datatype: "FP32", shape: x!.shape, data } });
+  reply(
+    { op: "result", id: message.id, model_name: message.model_name, model_version: "1", final: true, timing },
+    { y: { datatype: "FP32", shape: x!.shape, data } },
+  );
 };
 
 function inferred(world: World): unknown[] {
@@ -56,7 +59,10 @@ test("no more requests are at the gateway than it takes, and those that wait go 
   }
   await world.flow();
   const outcomes = await all;
-  assert.deepEqual(outcomes.map(({ status }) => status), [...Array(4).fill("rejected"), "fulfilled", "fulfilled"]);
+  assert.deepEqual(
+    outcomes.map(({ status }) => status),
+    [...Array(4).fill("rejected"), "fulfilled", "fulfilled"],
+  );
   assert((outcomes[0] as PromiseRejectedResult).reason instanceof ModelFailed);
 });
 

@@ -14,10 +14,20 @@ let metafile: Metafile;
 
 before(async () => {
   const result = await build({
-    absWorkingDir: ROOT, entryPoints: ["src/index.ts"], outdir: "out", bundle: true, splitting: true, minify: true, format: "esm", target: "es2022", write: false, metafile: true,
+    absWorkingDir: ROOT,
+    entryPoints: ["src/index.ts"],
+    outdir: "out",
+    bundle: true,
+    splitting: true,
+    minify: true,
+    format: "esm",
+    target: "es2022",
+    write: false,
+    metafile: true,
   });
   metafile = result.metafile;
-  for (const { path, contents } of result.outputFiles) sizes.set(path.slice(ROOT.length), gzipSync(contents, { level: 9 }).length);
+  for (const { path, contents } of result.outputFiles)
+    sizes.set(path.slice(ROOT.length), gzipSync(contents, { level: 9 }).length);
 });
 
 /** Return the size of an output with all that it imports at once. */
@@ -43,7 +53,8 @@ test("streams come with another 6.5 KiB at most, when the first one is opened", 
 });
 
 test("the package needs no other one, and the lock file no address of its own", () => {
-  const read = (name: string): Record<string, unknown> => JSON.parse(readFileSync(`${ROOT}/${name}`, "utf8")) as Record<string, unknown>;
+  const read = (name: string): Record<string, unknown> =>
+    JSON.parse(readFileSync(`${ROOT}/${name}`, "utf8")) as Record<string, unknown>;
   assert.equal(read("package.json").dependencies, undefined);
   assert.doesNotMatch(readFileSync(`${ROOT}/package-lock.json`, "utf8"), /"resolved": "(?!https:\/\/registry\.npmjs\.org\/)/);
 });

@@ -2,7 +2,16 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Cancelled, ConnectionLost, DeadlineExceeded, InvalidInput, ModelFailed, ResumeFailed, UnexpectedStep, UnknownStream } from "../src/errors.js";
+import {
+  Cancelled,
+  ConnectionLost,
+  DeadlineExceeded,
+  InvalidInput,
+  ModelFailed,
+  ResumeFailed,
+  UnexpectedStep,
+  UnknownStream,
+} from "../src/errors.js";
 import type { StreamResult } from "../src/results.js";
 import { Sequence } from "../src/streams/sequence.js";
 import type { Stream, StreamOptions } from "../src/streams/stream.js";
@@ -94,7 +103,7 @@ test("run draws chunks only as fast as results are taken, and gives all results 
   const stream = await world.stream();
   let drawn = 0;
   const chunks = (async function* () {
-    for (; drawn < 50; ) yield ++drawn;
+    for (; drawn < 50;) yield ++drawn;
   })();
   const results = stream.run(chunks);
   for (let i = 1; i <= 50; i++) {
@@ -146,7 +155,12 @@ test("a generation gives each token as it comes, and its wishes go with the step
     for await (const result of gw.generate("sum", { prompt: [7], maxSteps: 3, seed: 5 })) tokens.push(result.seq);
   })();
   world.gateway = (message, tensors, reply, link) =>
-    world.streams.gateway(message, { x: { datatype: "INT64", shape: [], data: BigInt64Array.of(1n) }, ...tensors }, reply, link);
+    world.streams.gateway(
+      message,
+      { x: { datatype: "INT64", shape: [], data: BigInt64Array.of(1n) }, ...tensors },
+      reply,
+      link,
+    );
   await world.asked();
   await world.flow();
   await world.flow();
@@ -249,7 +263,10 @@ test("while it is open whether a step that was given up was done, none is sent b
   await given;
   const next = stream.step(2);
   world.up();
-  assert.deepEqual(world.seen.slice(-2).map(({ op }) => op as string), ["step", "cancel"]);
+  assert.deepEqual(
+    world.seen.slice(-2).map(({ op }) => op as string),
+    ["step", "cancel"],
+  );
   await world.flow();
   assert.equal(sumOf(await next), 2);
 });
@@ -275,7 +292,10 @@ test("a step that was cancelled and had not arrived when the connection was cut 
   await world.flow();
   assert.deepEqual(sums(await steps), [1, Cancelled]); // the first one ran before it could be cancelled
   assert.deepEqual(world.seen.filter(({ op }) => op === "step").length, 1);
-  assert.deepEqual(world.seen.filter(({ op }) => op === "cancel").map(({ step }) => step as number), [1]); // told again
+  assert.deepEqual(
+    world.seen.filter(({ op }) => op === "cancel").map(({ step }) => step as number),
+    [1],
+  ); // told again
   const next = stream.step(5);
   await world.flow();
   assert.equal(sumOf(await next), 6);
@@ -418,7 +438,15 @@ for (let seed = 1; seed <= 60; seed++) {
       ends.push(Promise.allSettled([step]).then(([outcome]) => void (entry.outcome = outcome)));
       if (!random(10)) setImmediate(() => ((entry.aborted = true), abort.abort()));
     };
-    const moves = [ask, ask, () => world.up(random(3)), () => world.down(random(3)), () => world.advance(random(3)), settle, () => world.reconnect()];
+    const moves = [
+      ask,
+      ask,
+      () => world.up(random(3)),
+      () => world.down(random(3)),
+      () => world.advance(random(3)),
+      settle,
+      () => world.reconnect(),
+    ];
     for (let i = 0; i < 120; i++) await moves[random(random(4) ? 6 : 7)]!();
     for (let i = 0; i < 20; i++) await world.flow();
     await Promise.all(ends);
@@ -432,7 +460,13 @@ for (let seed = 1; seed <= 60; seed++) {
         least = most = sum;
       } else {
         const reason = outcome!.reason as Error;
-        const expected = aborted ? [DOMException, UnexpectedStep, Cancelled] : x < 0 ? [ModelFailed, UnexpectedStep] : x === 666 ? [InvalidInput, UnexpectedStep] : [UnexpectedStep];
+        const expected = aborted
+          ? [DOMException, UnexpectedStep, Cancelled]
+          : x < 0
+            ? [ModelFailed, UnexpectedStep]
+            : x === 666
+              ? [InvalidInput, UnexpectedStep]
+              : [UnexpectedStep];
         assert(expected.some((each) => reason instanceof each) || (aborted && reason instanceof Error), `${reason} for ${x}`);
         if (aborted && x > 0 && x !== 666) most += x; // perhaps it was run
       }
@@ -441,4 +475,3 @@ for (let seed = 1; seed <= 60; seed++) {
     assert(least <= sum && sum <= most, `${sum} in the end`);
   });
 }
-

@@ -23,21 +23,29 @@ export interface Models {
 
 /** The same, for the compiler. */
 interface Models {
-  "vad": {
-    inputs: { readonly "input": Value; readonly "sr": Value };
-    outputs: { readonly "output": Tensor<"FP32"> };
-    constants: { readonly "sr"?: Value };
-    step: { readonly "input": Value };
-    results: { readonly "output": Tensor<"FP32"> };
+  vad: {
+    inputs: { readonly input: Value; readonly sr: Value };
+    outputs: { readonly output: Tensor<"FP32"> };
+    constants: { readonly sr?: Value };
+    step: { readonly input: Value };
+    results: { readonly output: Tensor<"FP32"> };
   };
 }
 
 test("types are written of the models that serve", () => {
-  const spec = (name: string, datatype: "FP32" | "INT64"): { name: string; datatype: "FP32" | "INT64"; shape: number[] } => ({ name, datatype, shape: [] });
+  const spec = (name: string, datatype: "FP32" | "INT64"): { name: string; datatype: "FP32" | "INT64"; shape: number[] } => ({
+    name,
+    datatype,
+    shape: [],
+  });
   const models = [
     { name: "broken", state: "failed" as const },
     {
-      name: "vad", version: "1", state: "ready" as const, inputs: [spec("input", "FP32"), spec("sr", "INT64")], outputs: [spec("output", "FP32")],
+      name: "vad",
+      version: "1",
+      state: "ready" as const,
+      inputs: [spec("input", "FP32"), spec("sr", "INT64")],
+      outputs: [spec("output", "FP32")],
       stream: { inputs: [spec("input", "FP32")], outputs: ["output"], constants: [{ name: "sr", default: 16000 }] },
     },
   ];

@@ -56,25 +56,54 @@ export class FakeLink implements Link {
 export type Message = Record<string, any>;
 
 /** What a gateway would do with a message: answer with any number of messages. */
-export type Gateway = (message: Message, tensors: Tensors, reply: (message: Message, tensors?: Tensors) => void, link: FakeLink) => void;
+export type Gateway = (
+  message: Message,
+  tensors: Tensors,
+  reply: (message: Message, tensors?: Tensors) => void,
+  link: FakeLink,
+) => void;
 
 export const HELLO: Message = {
-  op: "hello", protocol: "tidegate.v1", server: "fake", session: "s", keepalive_ms: 15_000,
+  op: "hello",
+  protocol: "tidegate.v1",
+  server: "fake",
+  session: "s",
+  keepalive_ms: 15_000,
   limits: { message_bytes: 2 ** 24, text_bytes: 2 ** 20, in_flight: 4 },
 };
 
 export const MODELS = [
-  { name: "double", version: "1", state: "ready", pure: true, inputs: [{ name: "x", datatype: "FP32", shape: [-1, 2], batch_axis: 0 }] },
-  { name: "once", version: "1", state: "ready", pure: false, inputs: [{ name: "x", datatype: "FP32", shape: [-1, 2], batch_axis: 0 }] },
   {
-    name: "sum", version: "1", state: "ready", pure: false, inputs: [{ name: "x", datatype: "INT64", shape: [] }],
+    name: "double",
+    version: "1",
+    state: "ready",
+    pure: true,
+    inputs: [{ name: "x", datatype: "FP32", shape: [-1, 2], batch_axis: 0 }],
+  },
+  {
+    name: "once",
+    version: "1",
+    state: "ready",
+    pure: false,
+    inputs: [{ name: "x", datatype: "FP32", shape: [-1, 2], batch_axis: 0 }],
+  },
+  {
+    name: "sum",
+    version: "1",
+    state: "ready",
+    pure: false,
+    inputs: [{ name: "x", datatype: "INT64", shape: [] }],
     stream: { inputs: [{ name: "x", datatypes: ["INT64"], shape: [] }] },
   },
 ];
 
 export function encodeMessage(message: Message, tensors?: Tensors): Data {
   const form = message.op === "hello" || message.op === "models" ? "json" : "msgpack";
-  return tensors ? new Payload(tensors, "msgpack").write(message as ClientMessage) : message.op === "hello" ? JSON.stringify(message) : write(message as ClientMessage, form);
+  return tensors
+    ? new Payload(tensors, "msgpack").write(message as ClientMessage)
+    : message.op === "hello"
+      ? JSON.stringify(message)
+      : write(message as ClientMessage, form);
 }
 
 export function decodeMessage(data: Data): { message: Message; tensors: Tensors } {
@@ -161,7 +190,7 @@ export class World {
 
   /** Let the time pass until the next attempt to connect begins. */
   dialled(): void {
-    for (const before = this.links.length; this.links.length === before; ) this.clock.advance(10);
+    for (const before = this.links.length; this.links.length === before;) this.clock.advance(10);
   }
 
   /** Lose the connection, and make another one. */

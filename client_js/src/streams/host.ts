@@ -11,7 +11,10 @@ import { Streams } from "./streams.js";
 export class StreamHost {
   private readonly streams: Streams;
 
-  constructor(readonly session: Session, readonly catalogue: Catalogue) {
+  constructor(
+    readonly session: Session,
+    readonly catalogue: Catalogue,
+  ) {
     const { memory, options } = session;
     this.streams = new Streams(memory, options.maxPending, () => session.nextId());
     session.attach(this.streams);

@@ -111,7 +111,7 @@ export class StreamLine {
 
   /** Tell the refusals whose place has come. */
   tellRefusals(): void {
-    for (let refusal; (refusal = this.sent[0]?.refusal); ) {
+    for (let refusal; (refusal = this.sent[0]?.refusal);) {
       this.failFirst(refusal, refusal instanceof UnexpectedStep ? refusal.expectedStep : undefined);
     }
   }

@@ -31,7 +31,12 @@ export class StreamLog {
   private replayTo: number | undefined; // what has to come before steps are sent again
   private acceptedBelow = 1;
 
-  constructor(public name: number, readonly model: string, window: number, private readonly desk: Desk) {
+  constructor(
+    public name: number,
+    readonly model: string,
+    window: number,
+    private readonly desk: Desk,
+  ) {
     this.sequence = new Sequence(window);
     this.line = new StreamLine(desk);
   }
@@ -154,7 +159,8 @@ export class StreamLog {
 
   /** Take note of where the stream stands on the new connection. */
   resumed(message: ResumedStream): void {
-    if (message.seq < this.sequence.last) return this.break(`it has given out ${message.seq} results, and ${this.sequence.last} came`);
+    if (message.seq < this.sequence.last)
+      return this.break(`it has given out ${message.seq} results, and ${this.sequence.last} came`);
     this.attached = true;
     this.acceptedBelow = message.next_step;
     this.replayTo = message.seq;
@@ -192,4 +198,3 @@ export class StreamLog {
     if (told) this.desk.out.push({ op: "credit", stream: this.name, ...told });
   }
 }
-

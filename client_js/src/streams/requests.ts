@@ -43,7 +43,11 @@ export class Step extends Awaited {
   write(): ArrayBuffer {
     const step = this.number || this.log.line.nextStep;
     return this.payload.write({
-      op: "step", stream: this.log.name, step, timeout_ms: this.leftMs, ...(this.parameters && { parameters: this.parameters }),
+      op: "step",
+      stream: this.log.name,
+      step,
+      timeout_ms: this.leftMs,
+      ...(this.parameters && { parameters: this.parameters }),
     });
   }
 }
@@ -80,4 +84,3 @@ export interface Desk {
   /** Give memory to a step's message, or take it back. */
   count(bytes: number): void;
 }
-

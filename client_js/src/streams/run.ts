@@ -14,7 +14,10 @@ class Source<T> {
   private drawing = false;
   private readonly iterator: Iterator<T> | AsyncIterator<T>;
 
-  constructor(chunks: Chunks<T>, private readonly wake: () => void) {
+  constructor(
+    chunks: Chunks<T>,
+    private readonly wake: () => void,
+  ) {
     this.iterator = Symbol.asyncIterator in chunks ? chunks[Symbol.asyncIterator]() : chunks[Symbol.iterator]();
   }
 
@@ -60,11 +63,14 @@ class Source<T> {
  * `begin` begins a step with a chunk, and `most` says how many steps there are at a time whose results were not taken.
  */
 export async function* run<T>(
-  steps: Steps, chunks: Chunks<T>, begin: (chunk: T) => void, most: number,
+  steps: Steps,
+  chunks: Chunks<T>,
+  begin: (chunk: T) => void,
+  most: number,
 ): AsyncGenerator<StreamResult, void, undefined> {
   const source = new Source(chunks, () => steps.wake());
   const beginMore = (): void => {
-    for (let chunk; steps.ahead < most && !steps.waits && !steps.failed && (chunk = source.take()); ) {
+    for (let chunk; steps.ahead < most && !steps.waits && !steps.failed && (chunk = source.take());) {
       try {
         begin(chunk.value);
       } catch (error) {

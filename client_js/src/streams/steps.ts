@@ -18,7 +18,10 @@ export class Steps implements Inbox {
   private begun: Step[] = [];
   private wakeUp: (() => void) | undefined;
 
-  constructor(private readonly host: StreamHost, private readonly log: StreamLog) {}
+  constructor(
+    private readonly host: StreamHost,
+    private readonly log: StreamLog,
+  ) {}
 
   /** Whether the last one waits here for its turn. */
   get waits(): boolean {
@@ -45,7 +48,7 @@ export class Steps implements Inbox {
 
   /** Return the next result, if it is there; those that were dropped are passed over. Raises what a step ended with. */
   take(): StreamResult | undefined {
-    for (let outcome; (outcome = this.outcomes.shift()); ) {
+    for (let outcome; (outcome = this.outcomes.shift());) {
       if (outcome instanceof TidegateError || outcome === "missed") {
         this.ahead--;
         if (outcome !== "missed") throw outcome;

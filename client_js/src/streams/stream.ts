@@ -79,7 +79,10 @@ export class Stream<M extends ModelTypes = AnyModel> {
 
   /** Open a stream; `Connection.stream` does it. */
   static async open<M extends ModelTypes>(
-    host: StreamHost, model: string, constants: Readonly<Record<string, Value>>, options: StreamOptions,
+    host: StreamHost,
+    model: string,
+    constants: Readonly<Record<string, Value>>,
+    options: StreamOptions,
   ): Promise<Stream<M>> {
     const { version, outputs, overflow, window = 256, priority, snapshot } = options;
     if (!(window >= 1)) throw new RangeError(`window must be at least 1, not ${window}`);
@@ -90,12 +93,20 @@ export class Stream<M extends ModelTypes = AnyModel> {
       : asTensors(constants, host.catalogue.of(model, version).inputs);
     const payload = new Payload(given, host.session.options.form);
     const stream = new Stream<M>(host, options, log);
-    await stream.errand(log, log, (id) => payload.write({
-      op: "open", id, stream: log.name, model_name: model, until: window,
-      ...(version !== undefined && { model_version: version }),
-      ...(outputs?.length && { outputs: outputs.map((name) => ({ name })) }),
-      ...(overflow && { overflow }), ...(snapshot && { from_snapshot: true }), ...(priority && { priority }),
-    }));
+    await stream.errand(log, log, (id) =>
+      payload.write({
+        op: "open",
+        id,
+        stream: log.name,
+        model_name: model,
+        until: window,
+        ...(version !== undefined && { model_version: version }),
+        ...(outputs?.length && { outputs: outputs.map((name) => ({ name })) }),
+        ...(overflow && { overflow }),
+        ...(snapshot && { from_snapshot: true }),
+        ...(priority && { priority }),
+      }),
+    );
     return stream;
   }
 
@@ -129,7 +140,7 @@ export class Stream<M extends ModelTypes = AnyModel> {
     signal?.addEventListener("abort", abort);
     try {
       steps.begin(this.tensors(inputs), this.limit(timeout));
-      for (let last; ; ) {
+      for (let last; ;) {
         signal?.throwIfAborted();
         last = steps.take() ?? last;
         if (last?.final) return last as StreamResult<M["results"]>;
@@ -150,7 +161,8 @@ export class Stream<M extends ModelTypes = AnyModel> {
    * begun; the stream goes on.
    */
   run(
-    chunks: Chunks<M["step"] | Value>, { timeout }: { readonly timeout?: number } = {},
+    chunks: Chunks<M["step"] | Value>,
+    { timeout }: { readonly timeout?: number } = {},
   ): AsyncGenerator<StreamResult<M["results"]>, void, undefined> {
     const steps = this.steps();
     const limit = this.limit(timeout);
@@ -158,18 +170,23 @@ export class Stream<M extends ModelTypes = AnyModel> {
     return run(steps, chunks, begin, Math.min(AHEAD, this.log.line.mostSteps)) as AsyncGenerator<StreamResult<M["results"]>>;
   }
 
-  /** Let the model go on from a prompt, and yield a result for each token as it is made. Leaving the loop ends the generation. */
+  /** Let the model go on from a prompt, and yield a result for each token as it is made. Leaving the loop ends it. */
   async *generate(options: GenerateOptions): AsyncGenerator<StreamResult<M["results"]>, void, undefined> {
     const { prompt, signal, timeout, maxSteps, temperature, topK, topP, seed } = options;
     const wishes = { max_steps: maxSteps, temperature, top_k: topK, top_p: topP, seed };
-    const parameters = Object.fromEntries(Object.entries(wishes).filter(([, wish]) => wish !== undefined)) as Record<string, Scalar>;
+    const parameters = Object.fromEntries(Object.entries(wishes).filter(([, wish]) => wish !== undefined)) as Record<
+      string,
+      Scalar
+    >;
     const limit = this.limit(timeout);
     const steps = this.steps();
     const abort = (): void => this.host.cancel(this.log);
     signal?.throwIfAborted();
     signal?.addEventListener("abort", abort);
     try {
-      yield* run(steps, [prompt], (chunk) => steps.begin(asPrompt(chunk), limit, parameters), 1) as AsyncGenerator<StreamResult<M["results"]>>;
+      yield* run(steps, [prompt], (chunk) => steps.begin(asPrompt(chunk), limit, parameters), 1) as AsyncGenerator<
+        StreamResult<M["results"]>
+      >;
     } finally {
       signal?.removeEventListener("abort", abort);
     }
@@ -201,7 +218,7 @@ export class Stream<M extends ModelTypes = AnyModel> {
     return new Stream<M>(this.host, this.options, made);
   }
 
-  /** Let the steps that were asked for come to their end, and end the stream. Waits for that for the option `closeTimeout` at most. */
+  /** Let the steps that were asked for come to their end, and end the stream; waits for that for `closeTimeout` at most. */
   async close(): Promise<void> {
     const { log, host } = this;
     const { session } = host;
@@ -247,4 +264,3 @@ export class Stream<M extends ModelTypes = AnyModel> {
     return write(message, this.host.session.options.form);
   }
 }
-

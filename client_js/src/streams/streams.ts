@@ -8,7 +8,15 @@
 import type { Memory } from "../awaited.js";
 import type { Tensors } from "../codec.js";
 import {
-  ConnectionLost, errorFromWire, ModelUnavailable, Overloaded, ResumeFailed, ShuttingDown, TidegateError, TooLarge, UnknownStream,
+  ConnectionLost,
+  errorFromWire,
+  ModelUnavailable,
+  Overloaded,
+  ResumeFailed,
+  ShuttingDown,
+  TidegateError,
+  TooLarge,
+  UnknownStream,
 } from "../errors.js";
 import type { ClientMessage, ErrorMessage, Hello, Opened, Resumed, ServerMessage } from "../messages.js";
 import type { Arrived, StreamSide } from "../stream-side.js";
@@ -31,7 +39,11 @@ export class Streams implements StreamSide {
   private resuming = false;
   private unread = 0;
 
-  constructor(private readonly memory: Memory, private readonly maxPending: number, readonly nextId: () => number) {
+  constructor(
+    private readonly memory: Memory,
+    private readonly maxPending: number,
+    readonly nextId: () => number,
+  ) {
     this.desk = { out: [], waiting: 0, inFlight: 0, count: (bytes) => memory.count(bytes) };
   }
 
@@ -186,7 +198,8 @@ export class Streams implements StreamSide {
   /** Take note of a message that could not be read and may have been a stream's. */
   unreadable(): void {
     if (++this.unread < MAX_UNREADABLE) return;
-    for (const log of [...this.logs.values()]) this.finish(log, new ResumeFailed(`${this.unread} messages in a row could not be read`));
+    for (const log of [...this.logs.values()])
+      this.finish(log, new ResumeFailed(`${this.unread} messages in a row could not be read`));
   }
 
   // Connections come and go.
