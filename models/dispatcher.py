@@ -125,6 +125,20 @@ class Dispatcher:
         else:
             self._ahead[batch] = None
 
+    def stepped(self, batch: Batch, step_s: float, now: float) -> None:
+        """Take note that a batch took a step of so many seconds and stays at its slot for another."""
+        worker = batch.worker
+        self.version += 1
+        worker.used_s += step_s * self._units(worker) / worker.weight
+        worker.remember(step_s)
+        self._running[batch] = now + batch.estimate_s
+
+    def waits(self, now: float) -> bool:
+        """Tell whether anything waits only for a slot."""
+        if self._ahead:
+            return True
+        return any(worker.has_work() and (not worker.delays or worker.ready_at() <= now) for worker in self._active)
+
     def is_ahead(self, batch: Batch) -> bool:
         """Tell whether a batch was handed over ahead of its turn (rule 4)."""
         return batch in self._ahead

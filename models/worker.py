@@ -34,6 +34,7 @@ from .triage import triage
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
+    from .batch import Run
     from .model import Model
     from .request import Piece, Request
 
@@ -225,6 +226,10 @@ class Worker:
         """Return every request that is not at a slot."""
         again = (request for pieces, _ in self._retries for request, _, _ in pieces)
         return list(dict.fromkeys([*self.queue, *again]))
+
+    def stepped(self, batch: Batch, run: Run) -> None:
+        """Take note of a step of a batch that stays at its slot."""
+        self.costs.observe(batch.rows, run.compute_s, batch.key)
 
     def settle(self, batch: Batch) -> list[Request]:
         """Take note of a batch that came back; return the requests for which its error is final."""

@@ -8,7 +8,8 @@ with a test:
 2. A step that fails leaves the state as it was before it. Its number is expected again, and the steps that were accepted
    behind it fail as well: none of them ever runs on a state that its sender did not mean.
 3. Each step that was accepted ends by exactly one final item, in the order of the steps.
-4. Under ``block`` nothing runs while the ring has no room.
+4. Under ``block`` nothing runs while the ring has no room. A step that goes on at its compute slot by itself is allowed no
+   more runs than there is room for.
 5. A stream that is dropped forgets everything at once. What still runs for it comes back to nobody.
 
 Bounds: those of its steps and its ring.
@@ -17,7 +18,7 @@ Bounds: those of its steps and its ring.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, cast
 
 from tidegate.errors import Cancelled, DeadlineExceeded, InternalError, TidegateError
 from tidegate.results import Timing
@@ -30,6 +31,8 @@ from .steps import Step, Steps
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tidegate.results import Array
+
     from ..batch import Run
     from ..client import Client
     from ..model import Model
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("tidegate.models")
 
 NO_RUN = Timing(0, 0, 0)
+_TOKEN_BYTES = 8  # of what is told while a step goes on at its slot
 
 Status = Literal["open", "closing", "closed"]
 
@@ -287,7 +291,8 @@ class Stream:
             return False
         try:
             arrays, kind = step.agenda.arrays(self.state)
-            request = Request(kind, self, arrays, self._sink, self.client, now, step.deadline)
+            steps = 1 if kind.together is None else self.ring.room(_TOKEN_BYTES)
+            request = Request(kind, self, arrays, self._sink, self.client, now, step.deadline, steps)
             self._runs.run(request)
         except Exception as error:
             self._fail(_told(error), now)
@@ -295,20 +300,30 @@ class Stream:
         self._request = request
         return False
 
-    def ran(self, request: Request, run: Run, start: int, stop: int, now: float) -> None:
-        """Take what came of a run, and go on."""
+    def ran(self, request: Request, run: Run, start: int, stop: int, now: float) -> bool:
+        """Take what came of a run, and go on; tell whether the request does so by itself."""
         step = self._running
         if request is not self._request or step is None:
-            return
-        self._request = None
+            return False
         try:
             made = step.agenda.ran(self.state, run, start, stop)
         except Exception as error:
+            self._request = None
             self._fail(_told(error), now)
         else:
-            queue_us = max(0, int(1e6 * (run.started - request.arrival)))
-            self._take(made, Timing(queue_us, int(1e6 * run.compute_s), run.size), now)
+            self._take(made, _timing(request, run), now)
+            if run.stays and self._running is step:
+                self._stay(request, run)
+                return True
+            self._request = None
         self.go_on(now)
+        return False
+
+    def _stay(self, request: Request, run: Run) -> None:
+        """Let a request go on at its slot, with what it has come to (rule 4)."""
+        request.arrays = (cast("Array", self.state),)
+        request.arrival = run.started + run.compute_s
+        request.steps = self.ring.room(_TOKEN_BYTES) or 1
 
     def failed(self, request: Request, error: TidegateError, now: float) -> None:
         """Take note that a run has failed, and go on."""
@@ -364,19 +379,33 @@ class Stream:
         """Whether there is something to take."""
         return self.ring.ready or (self.ended is not None and not self.ring.waiting)
 
-    def take(self, most: int) -> list[Item | Ended]:
-        """Take what may be told now, in order, at most so many items; ``Ended`` comes last, once."""
-        taken: list[Item | Ended] = [*self.ring.take(most)]
+    def take(self, most: int, *, keep: bool = True) -> list[Item | Ended]:
+        """Take what may be told now, in order, at most so many items; ``Ended`` comes last, once.
+
+        Args:
+            most: how many items.
+            keep: whether they may be asked for once more (see ``attach``).
+        """
+        taken: list[Item | Ended] = self.ring.take(most, keep=keep)  # type: ignore[assignment]  # it is nobody else's
         if self.ended is not None and not self.ring.waiting and len(taken) < most:
             taken.append(self.ended)
             self.ended = None
-        if taken and self.busy and self._request is None:
+        if self._request is None and taken and self.busy:
             self._runs.soon(self)
         return taken
 
 
 def _bytes(state: State) -> int:
     return sum([array.nbytes for array in state.values()])
+
+
+def _timing(request: Request, run: Run) -> Timing:
+    """Return what a run cost; one object for all who have waited equally long."""
+    queue_us = max(0, int(1e6 * (run.started - request.arrival)))
+    timing: Timing | None = run.context
+    if timing is None or timing.queue_us != queue_us:
+        timing = run.context = Timing(queue_us, int(1e6 * run.compute_s), run.size)
+    return timing
 
 
 def _told(error: Exception) -> TidegateError:
