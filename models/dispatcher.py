@@ -13,6 +13,7 @@ Rules, each with a test:
    last seconds, long runs take all slots but one, so that a fast model never waits for a slow one to finish. With one
    slot it waits for one run.
 6. Runs that need a worker process are never more than the processes that are up.
+7. What could run together with a batch that stays at its slot (see ``burst``) waits for it instead of taking another slot.
 """
 
 from __future__ import annotations
@@ -182,7 +183,7 @@ class Dispatcher:
         return best if ahead else None
 
     def _may_run(self, worker: Worker, now: float) -> bool:
-        return (not worker.delays or worker.ready_at() <= now) and self._may_begin(worker, now)
+        return (not worker.delays or worker.ready_at() <= now) and not worker.joins() and self._may_begin(worker, now)
 
     def _may_begin(self, worker: Worker, now: float) -> bool:
         if worker.isolated and not self._has_process():

@@ -200,7 +200,8 @@ class Service:
         """Take note of a batch that came back from its slot; its answers are taken with ``answers``."""
         worker = batch.worker
         del self.at_slots[batch]
-        self._staying.pop(batch, None)
+        if batch in self._staying:
+            del self._staying[batch], worker.staying[batch]
         self._dispatcher.release(batch, now)
         final = worker.settle(batch)
         if batch.run is not None:
@@ -264,7 +265,7 @@ class Service:
             request.status = RUNNING
         self.at_slots[batch] = None
         if batch.goes_on and (room := room_of(batch.pieces)) > 1:
-            self._staying[batch] = None
+            self._staying[batch] = batch.worker.staying[batch] = None
             batch.burst.allow(room, batch.estimate_s)
 
     def _call_back(self) -> None:

@@ -81,8 +81,8 @@ class Counting:
 class Scene:
     """A service with a model whose requests go on by themselves, and one whose do not."""
 
-    def __init__(self, slots: int = 1, step_s: float = STEP_S) -> None:
-        self.going = Worker(model("going", cost_s=dict.fromkeys((1, 2, 4, 8), step_s)))
+    def __init__(self, slots: int = 1) -> None:
+        self.going = Worker(model("going", cost_s=dict.fromkeys((1, 2, 4, 8), STEP_S)))
         self.other = Worker(model("other", cost_s={1: 0.001}))
         self.service = Service([self.going, self.other], slots, Bounds())
         self.together = Counting()
@@ -144,6 +144,28 @@ def test_another_model_calls_it_back() -> None:
     scene.ask(other=True)
     assert scene.begin().worker is scene.other  # ahead of its turn at the slot
     assert batch.burst.called_back
+
+
+def test_who_could_go_along_takes_no_other_slot() -> None:
+    """It waits for the step under way, and then all of them are one batch; another slot would only split them."""
+    scene = Scene(slots=2)
+    scene.ask()
+    batch = scene.begin()
+    scene.ask()
+    assert scene.next() is None
+    assert batch.burst.called_back
+
+
+def test_who_finds_the_batch_full_takes_another_slot() -> None:
+    """There is no waiting for a batch that has no place."""
+    scene = Scene(slots=2)
+    for _ in range(8):
+        scene.ask()
+    batch = scene.begin()
+    assert batch.rows == 8
+    scene.ask()
+    assert scene.begin().rows == 1
+    assert not batch.burst.called_back
 
 
 def test_who_finds_a_free_slot_calls_nobody_back() -> None:
