@@ -163,10 +163,10 @@ class Scheduler:
 
     def _stepped(self, batch: Batch, run: Run) -> None:
         now = time.monotonic()
+        self._observe(batch, run)  # before its requests begin with the next step
         for sink, answers in self._service.stepped(batch, run, now).items():
             self._hand_over(sink, run, answers)
         self._service.go_on(batch)
-        self._observe(batch, run)
         self._finish_turn(now)
 
     # Batches come back.

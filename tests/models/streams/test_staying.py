@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from tidegate.models.batch import Batch
+    from tidegate.models.batch import Batch, Run
     from tidegate.models.streams.ring import Failed
     from tidegate.models.streams.stream import Ended, Stream
 
@@ -40,13 +40,17 @@ def executor(request: pytest.FixtureRequest) -> str:
 in_this_process = pytest.mark.parametrize("executor", ["thread"], indirect=True)
 
 
-@pytest.fixture
-async def engine(tmp_path: Path, executor: str) -> AsyncIterator[tidegate.Engine]:
-    model = tmp_path / "letters"
+def _folder(path: Path, executor: str) -> Path:
+    model = path / "letters"
     model.mkdir()
     onnx.save(transformer(), model / "model.onnx")
     (model / "model.toml").write_text(f'executor = "{executor}"\n{ENDLESS}')
-    async with tidegate.Engine(tmp_path, compute_slots=1, stream_bounds=StreamBounds(results=12)) as engine:
+    return path
+
+
+@pytest.fixture
+async def engine(tmp_path: Path, executor: str) -> AsyncIterator[tidegate.Engine]:
+    async with tidegate.Engine(_folder(tmp_path, executor), compute_slots=1, stream_bounds=StreamBounds(results=12)) as engine:
         yield engine
 
 
@@ -83,6 +87,32 @@ async def test_the_same_in_any_company(engine: tidegate.Engine, stayed: list[int
     for _ in range(3):
         assert await asyncio.gather(*[later(seed, steps) for seed, steps in enumerate(lengths)]) == expected
     assert max(stayed) > 1
+
+
+async def test_who_comes_later_joins(tmp_path: Path) -> None:
+    """Generations that began at different times end up in one batch, whatever slots are free; each step is counted."""
+    ran: list[int] = []
+    waits: list[float] = []
+
+    class Observer:
+        def ran(self, batch: Batch, run: Run) -> None:
+            ran.append(run.size)
+            waits.extend(run.started - request.arrival for request, _, _ in batch.pieces)
+
+        def stopped(self, batch: Batch) -> None:
+            """Nothing is stopped here."""
+
+    async with tidegate.Engine(_folder(tmp_path, "thread"), compute_slots=2, observer=Observer()) as engine:
+        under_way: list[asyncio.Task[list[int]]] = []
+        for seed in range(4):
+            under_way.append(asyncio.create_task(text(engine, seed)))
+            seen = len(ran)
+            while len(ran) < seen + 3:  # noqa: ASYNC110 - nothing here sets an event
+                await asyncio.sleep(0)
+        await asyncio.gather(*under_way)
+    assert max(ran) == 4
+    assert sum(ran) == 4 * 40
+    assert min(waits) >= 0
 
 
 async def test_leaving_in_the_middle_disturbs_nobody(engine: tidegate.Engine) -> None:
