@@ -5,7 +5,8 @@ Rules, each with a test:
 1. It takes its next step at once while all of its requests go on, each has room for what it makes, and nobody calls it back.
    Every step is told as it is made.
 2. It is never further ahead of the event loop, which is told, than eight steps and four milliseconds. A step that takes
-   longer than that ends its batch, so that the order of service between models is as for all others.
+   longer than that ends its batch, so that the order of service between models is as for all others. So does one of more
+   requests than are told in one turn of the loop.
 3. It is called back when anything waits for a slot, when one of its requests is given up and when the gateway closes; then it
    takes no further step. So whoever comes waits for one step at most, as if each step were a batch of its own.
 """
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from .request import Piece
 
+_MOST_REQUESTS = 256
 _MOST_STEPS = 8
 _MOST_S = 0.004
 
@@ -59,5 +61,7 @@ class Burst:
 
 
 def room_of(pieces: Sequence[Piece]) -> int:
-    """Return how many steps each request of a batch has room for."""
+    """Return how many steps the requests of a batch may take together, as far as they have room; at least 1 at first."""
+    if len(pieces) > _MOST_REQUESTS:
+        return 1
     return min([request.steps for request, _, _ in pieces])

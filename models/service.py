@@ -180,9 +180,10 @@ class Service:
         batch.burst.told += 1
         self._dispatcher.stepped(batch, run.compute_s, now)
         batch.worker.stepped(batch, run)
-        self._observe_margin(batch, now)
+        _observe_margin(batch, now)
         told: dict[Sink, list[Answer]] = {}
         for row, (request, _, _) in enumerate(batch.pieces):
+            request.forecast = NEVER  # which was of its first answer
             if request.status is not DONE:
                 request.steps = 0
                 told.setdefault(request.sink, []).append((request, row, row + 1))
@@ -205,7 +206,7 @@ class Service:
         self._dispatcher.release(batch, now)
         final = worker.settle(batch)
         if batch.run is not None:
-            self._observe_margin(batch, now)
+            _observe_margin(batch, now)
         if worker.has_work():
             self._dispatcher.wake(worker, now)
         for request in final:
@@ -272,13 +273,6 @@ class Service:
         """Let no batch stay at its slot."""
         for batch in self._staying:
             batch.burst.called_back = True
-
-    def _observe_margin(self, batch: Batch, now: float) -> None:
-        """Take note of how far the first answers to requests came behind their forecasts."""
-        pieces = [request for request, _, _ in batch.pieces if request.forecast != NEVER]
-        batch.worker.margin.observe([now - request.forecast for request in pieces])
-        for request in pieces:
-            request.forecast = NEVER
 
     def _gather(self, request: Request, at: int, run: Run, start: int, stop: int) -> None:
         """Keep one part of a request that was split; when all of it is here, have it put together."""
@@ -376,6 +370,11 @@ class Service:
             rows=kind.rows,
             share=share,
         )
+
+
+def _observe_margin(batch: Batch, now: float) -> None:
+    """Take note of how far answers came behind their forecasts."""
+    batch.worker.margin.observe([now - request.forecast for request, _, _ in batch.pieces if request.forecast != NEVER])
 
 
 def _no_room(worker: Worker, bound: str, why: str) -> Overloaded:

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("tidegate.models")
 
 _PER_TURN = 256
+_WEIGHED_EVERY = 16  # results, while a step goes on at its slot
 
 
 class Receiver(Protocol):
@@ -332,7 +333,7 @@ class StreamHost:
         """Take what came of steps that go on at their slot meanwhile; so whoever listens is told at once."""
         for request, start, stop in answers:
             stream: Stream = request.tag
-            if not stream.ran(request, run, start, stop, now):
+            if not stream.ran(request, run, start, stop, now) or not stream.ring.seq % _WEIGHED_EVERY:
                 self._settle(stream)
             elif stream.receiver is not None and stream.ready:
                 self._tell(stream)

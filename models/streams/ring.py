@@ -9,7 +9,8 @@ Knows nothing of models, steps' contents or messages. Rules, each with a test:
    only the newest item that was not taken is kept, under ``drop_oldest`` as many as fit; a gap tells of the others in their
    place.
 
-Bounds: items and bytes. What ends a step is always taken in, so they are exceeded by at most one item for each step that waits.
+Bounds: items and bytes. What ends a step is always taken in, so they are exceeded by at most one item for each step that
+waits; and after ``rewind`` by what the slot had room for before (see ``burst``).
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from fakes import CLIENTS, Answers, model
 from tidegate.errors import ModelFailed
 from tidegate.models.batch import Batch, Run
 from tidegate.models.bounds import Bounds
-from tidegate.models.burst import Burst
+from tidegate.models.burst import Burst, room_of
 from tidegate.models.request import DONE, Kind, Request
 from tidegate.models.service import Service
 from tidegate.models.worker import Worker
@@ -40,6 +40,14 @@ def test_a_long_step_ends_its_batch() -> None:
     burst = Burst()
     burst.allow(100, 0.005)
     assert taken(burst) == 1
+
+
+def test_more_than_are_told_at_once_do_not_stay() -> None:
+    """The loop is not held up by the answers to thousands of requests."""
+    scene = Scene()
+    pieces = [(scene.ask(), 0, 1)] * 257
+    assert room_of(pieces) == 1
+    assert room_of(pieces[:256]) == 100
 
 
 def test_what_is_told_may_be_followed() -> None:

@@ -213,6 +213,16 @@ async def test_cancelling_ends_it_where_it_is(engine: tidegate.Engine) -> None:
     engine.streams.drop(stream, "closed")
 
 
+async def test_what_stays_is_weighed_meanwhile(engine: tidegate.Engine) -> None:
+    """The bytes of what waits to be taken are known within a few results, though the batch never came back."""
+    _, stream = await open_slow(engine, overflow="drop_oldest")
+    stream.receiver = None
+    while stream.ring.seq < 20:  # noqa: ASYNC110 - nobody is told
+        await asyncio.sleep(0)
+    assert engine.streams.nbytes >= 8 * 256
+    engine.streams.drop(stream, "closed")
+
+
 async def test_what_is_dropped_comes_back_to_nobody(engine: tidegate.Engine) -> None:
     """A stream that is dropped while its batch stays leaves nothing behind, and others are served."""
     expected = await text(engine, 1)
