@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tidegate.errors import error_from_code
-from tidegate.results import Result, Timing
+from tidegate.results import Result, StreamResult, Timing
 
 if TYPE_CHECKING:
     from tidegate.codecs import messages
@@ -17,12 +17,25 @@ if TYPE_CHECKING:
 
 def as_result(message: messages.Result, tensors: dict[str, Array]) -> Result:
     """Make the mapping that ``infer`` returns."""
-    cost = message.timing
-    for name, array in tensors.items():
-        if array.dtype.hasobject:
-            tensors[name] = _own_strings(array)
-    timing = Timing(cost.queue_us, cost.compute_us, cost.batch_size)
-    return Result(tensors, model=message.model_name, version=message.model_version, timing=timing)
+    model, version = message.model_name or "", message.model_version or ""  # the reader has made sure that they are there
+    return Result(_own(tensors), model=model, version=version, timing=_timing(message))
+
+
+def as_stream_result(message: messages.Result, tensors: dict[str, Array], model: str, version: str) -> StreamResult:
+    """Make a result of a step; the message does not say of which model."""
+    assert message.seq is not None
+    assert message.step is not None
+    return StreamResult(
+        _own(tensors),
+        model=model,
+        version=version,
+        timing=_timing(message),
+        seq=message.seq,
+        step=message.step,
+        final=message.final,
+        text=message.text,
+        reason=message.reason,
+    )
 
 
 def as_error(message: messages.Error) -> TidegateError:
@@ -35,7 +48,28 @@ def as_error(message: messages.Error) -> TidegateError:
         expected=message.expected,
         retry_after_ms=message.retry_after_ms,
         outcome=message.outcome,
+        expected_step=message.expected_step,
+        lost=message.lost,
     )
+
+
+def another(error: TidegateError) -> TidegateError:
+    """Make an exception that says the same: one that is raised twice would carry the tracebacks of both."""
+    new = type(error).__new__(type(error), *error.args)
+    new.__dict__.update(error.__dict__)
+    return new
+
+
+def _timing(message: messages.Result) -> Timing:
+    cost = message.timing
+    return Timing(cost.queue_us, cost.compute_us, cost.batch_size)
+
+
+def _own(tensors: dict[str, Array]) -> dict[str, Array]:
+    for name, array in tensors.items():
+        if array.dtype.hasobject:
+            tensors[name] = _own_strings(array)
+    return tensors
 
 
 def _own_strings(array: Array) -> Array:

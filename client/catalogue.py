@@ -1,4 +1,4 @@
-"""What the client remembers of the served models: the datatypes of their inputs and whether they are pure. It asks nobody."""
+"""What the client remembers of the served models: what they take and whether they are pure. It asks nobody."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ class ModelFacts:
         pure: whether running it twice does no harm.
         datatypes: the datatype of each input, by name.
         dtypes: the same as numpy has it.
+        takes: the datatypes of each input that a step of a stream brings, by name, the model's own first.
     """
 
     pure: bool = False
     datatypes: Mapping[str, str] = field(default_factory=dict)
     dtypes: Mapping[str, np.dtype[Any]] = field(default_factory=dict)
+    takes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 NOTHING = ModelFacts()
@@ -68,7 +70,16 @@ def _facts(entry: Mapping[str, Any]) -> ModelFacts:
         if isinstance(spec, Mapping) and spec.get("datatype") in DATATYPES
     }
     dtypes = {name: DATATYPES[datatype].dtype for name, datatype in datatypes.items()}
-    return ModelFacts(entry.get("pure") is True, datatypes, dtypes)
+    return ModelFacts(entry.get("pure") is True, datatypes, dtypes, _takes(entry.get("stream")))
+
+
+def _takes(stream: object) -> dict[str, tuple[str, ...]]:
+    inputs = stream.get("inputs") if isinstance(stream, Mapping) else None
+    return {
+        str(spec.get("name")): tuple(datatype for datatype in spec["datatypes"] if datatype in DATATYPES)
+        for spec in (inputs if isinstance(inputs, Sequence) else ())
+        if isinstance(spec, Mapping) and isinstance(spec.get("datatypes"), Sequence)
+    }
 
 
 def _chosen(versions: Mapping[str, ModelFacts]) -> str:

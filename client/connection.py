@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Self
 
 from tidegate.arguments import merge_tensors, output_names
 from tidegate.codecs.messages import Ping
-from tidegate.errors import TidegateError
 
 from .completion import Completion
 from .driver import Driver
 from .exchange import Request
 from .inputs import as_arrays
+from .learner import Learner
+from .stream import Plan, Stream
 from .task import InferenceTask
 from .url import without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
     from types import TracebackType
 
-    from tidegate.results import Result
+    from tidegate.codecs.messages import Overflow
+    from tidegate.results import Result, StreamResult
 
     from .backoff import Backoff
     from .options import Options
-
-_RELEARN_S = 1.0
-"""A model that is not in the list is looked for again at most this often."""
 
 
 class Connection:
@@ -49,8 +48,7 @@ class Connection:
         self.url = url
         self._options = options
         self._driver = Driver(url, options, backoff)
-        self._learning: asyncio.Task[None] | None = None
-        self._learned_at = float("-inf")
+        self._learner = Learner(self._driver)
 
     async def open(self) -> None:
         """Connect; ``tidegate.connect`` does it.
@@ -106,8 +104,7 @@ class Connection:
         driver = self._driver
         start = driver.loop.time()
         limit = self._options.time_limit(timeout)
-        if not driver.catalogue.knows(model, version):
-            await self._learn(limit)
+        await self._learner.learn(model, version, limit)
         arrays = as_arrays(merge_tensors(inputs, tensors), driver.catalogue.facts(model, version))
         request, future = self._request(model, arrays, start, limit, version, outputs, priority)
         driver.submit(request)
@@ -141,8 +138,7 @@ class Connection:
         """
         driver = self._driver
         limit = self._options.time_limit(timeout)
-        if not driver.catalogue.knows(model, version):
-            self._learn_soon(limit)  # for the next time
+        self._learner.learn_soon(model, version, limit)  # for the next time
         arrays = as_arrays(merge_tensors(inputs, tensors), driver.catalogue.facts(model, version))
         request, future = self._request(model, arrays, driver.loop.time(), limit, version, outputs, priority)
         driver.submit(request, copy=True)
@@ -154,6 +150,99 @@ class Connection:
         A generator of ``submit`` calls is drawn from only as fast as tasks end and are taken, so it may be endless.
         """
         return Completion(tasks, self._has_room).in_order()
+
+    def stream(
+        self,
+        model: str,
+        inputs: Mapping[str, Any] | None = None,
+        /,
+        *,
+        version: str | None = None,
+        outputs: str | Sequence[str] | None = None,
+        overflow: Overflow = "block",
+        window: int = 256,
+        timeout: float | None = None,
+        priority: int | None = None,
+        snapshot: bytes | None = None,
+        **constants: Any,
+    ) -> Stream:
+        """Return a stream, an ordered conversation whose state the gateway keeps; ``async with`` opens and closes it::
+
+            async with gw.stream("silero_vad", sr=16000) as stream:
+                async for result in stream.run(chunks):
+                    ...
+
+        Args:
+            model: name of the model.
+            inputs: constants by name; for names that are no identifiers, or that are names of these arguments.
+            version: a version of the model, instead of the one that the server would choose.
+            outputs: the output, or the outputs, that are wanted, instead of those that are no state.
+            overflow: what happens to results that are not taken in time: ``block`` lets the model wait, ``latest`` keeps the
+                newest, ``drop_oldest`` the newest that there is room for. ``Stream.dropped`` counts those that were dropped.
+            window: how many results may lie here and wait to be taken.
+            timeout: time limit in seconds of the opening and of each step, instead of the connection's.
+            priority: -8 … 0; a larger one is served first.
+            snapshot: a state to begin with, from ``Stream.snapshot`` of the same model; then there are no constants to give.
+            constants: tensors by name that stay the same in all steps, such as a sampling rate.
+
+        Raises:
+            TypeError: a constant was passed twice, or beside a snapshot.
+            ValueError: ``timeout`` is not more than 0, or ``window`` less than 1.
+        """
+        self._options.time_limit(timeout)
+        given = merge_tensors(inputs, constants)
+        if window < 1:
+            raise ValueError(f"window must be at least 1, not {window!r}")
+        if snapshot is not None and given:
+            raise TypeError(f"a snapshot has its constants with it: {', '.join(sorted(given))}")
+        plan = Plan(
+            model=model,
+            version=version,
+            constants=given,
+            outputs=output_names(outputs),
+            overflow=overflow,
+            window=window,
+            timeout=timeout,
+            priority=priority or 0,
+            snapshot=snapshot,
+        )
+        return Stream(self._driver, self._learner, self._options, plan)
+
+    async def generate(
+        self,
+        model: str,
+        prompt: Any,
+        *,
+        version: str | None = None,
+        outputs: str | Sequence[str] | None = None,
+        timeout: float | None = None,
+        priority: int | None = None,
+        max_steps: int | None = None,
+        temperature: float | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int | None = None,
+    ) -> AsyncGenerator[StreamResult, None]:
+        """Let a model go on from a prompt, and yield a result for each token as it is made::
+
+            async for result in gw.generate("chars", prompt, max_steps=200, temperature=0.8, seed=7):
+                print(result.text, end="")
+
+        It has a stream of its own, which is closed afterwards. The other arguments are those of ``stream``; ``timeout`` is for
+        all of it. See ``Stream.generate`` for the parameters, and for what leaving the loop does.
+
+        Raises:
+            TidegateError: it failed.
+        """
+        stream = self.stream(model, version=version, outputs=outputs, timeout=timeout, priority=priority)
+        async with (
+            stream,
+            aclosing(
+                stream.generate(prompt, max_steps=max_steps, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
+            ) as results,
+        ):
+            async for result in results:
+                yield result
 
     async def models(self) -> list[dict[str, Any]]:
         """Ask which models are served: name, version, inputs and outputs with datatypes and shapes, and more."""
@@ -173,8 +262,7 @@ class Connection:
     async def close(self) -> None:
         """Close the connection, within the option ``close_timeout``. What is unfinished fails with ``ConnectionLost``."""
         await self._driver.close()
-        if self._learning is not None:
-            await asyncio.wait([self._learning])  # it has just failed
+        await self._learner.close()
 
     def __repr__(self) -> str:
         ledger = self._driver.session.ledger
@@ -209,19 +297,3 @@ class Connection:
         session = self._driver.session
         # Half of the memory: the next request may be as large as all others together.
         return drawn < 2 * (session.in_flight_limit or 0) and session.ledger.held_bytes < self._options.max_buffer_bytes / 2
-
-    async def _learn(self, limit: float) -> None:
-        self._learn_soon(limit)
-        if self._learning is not None and not self._learning.done():
-            await asyncio.wait([self._learning], timeout=limit)
-
-    def _learn_soon(self, limit: float) -> None:
-        now = self._driver.loop.time()
-        if (self._learning is None or self._learning.done()) and now - self._learned_at >= _RELEARN_S:
-            self._learned_at = now
-            self._learning = self._driver.loop.create_task(self._try_to_learn(limit))
-
-    async def _try_to_learn(self, limit: float) -> None:
-        # If it fails, inputs are sent as they are, and the server says what it expected.
-        with suppress(TidegateError):
-            await self._driver.learn(limit, repeatable=True)

@@ -19,9 +19,11 @@ from tidegate.errors import ConnectionLost, TidegateError
 from .catalogue import Catalogue
 from .exchange import Phase, Question
 from .failure import is_terminal, lost_reason, open_failure
+from .inbox import Inbox
 from .link import open_link
 from .session import Session
 from .states import Closed, Connecting, Open, Reconnecting
+from .stream_driver import StreamDriver
 from .url import without_secrets
 
 if TYPE_CHECKING:
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
 
     from .backoff import Backoff
     from .exchange import Exchange, Request
-    from .ledger import Outcome
     from .link import Link
     from .options import Options
 
@@ -43,12 +44,14 @@ class Driver:
     Attributes:
         session: what decides.
         catalogue: what is known of the models.
+        streams: what programs do with streams.
     """
 
     def __init__(self, url: str, options: Options, backoff: Backoff | None = None) -> None:
         self.loop = asyncio.get_running_loop()
         self.catalogue = Catalogue()
         self.session = Session(options, now=self.loop.time(), is_pure=self._is_pure, backoff=backoff)
+        self.streams = StreamDriver(self)
         self._url = url
         self._shown_url = without_secrets(url)
         self._options = options
@@ -80,7 +83,9 @@ class Driver:
 
     async def close(self) -> None:
         """End everything within the time that the options give; safe to call twice."""
-        self.session.close()
+        farewell = self.session.close()
+        if self._link is not None:
+            self._link.write(farewell, at_once=True)
         self.act()
         if self._runner is not None:
             self._runner.cancel()
@@ -140,7 +145,7 @@ class Driver:
         session = self.session
         if self._link is not None:
             # What comes first goes at once, for the sake of a single request; what comes while it runs goes together.
-            idle = not session.ledger.sent
+            idle = session.idle
             out = session.dispatch(self.loop.time(), self._link.room_bytes)
             if out:
                 self._link.write(out, at_once=idle)
@@ -148,6 +153,11 @@ class Driver:
                 self._hanging_up = self.loop.create_task(self._link.hang_up(self._options.close_timeout))
         for exchange, outcome in session.take_settled():
             _complete(exchange.waiter, outcome)
+        for waiter, outcome in session.streams.take_told():
+            if isinstance(waiter, Inbox):
+                waiter.put(outcome)
+            else:
+                _complete(waiter, outcome)
         when = session.next_wakeup()
         if when < self._timer_at:
             self._set_timer(when)
@@ -181,7 +191,7 @@ class Driver:
 
     def on_writable(self, link: Link) -> None:
         """Write more."""
-        if link is self._link and self.session.ledger.waiting:
+        if link is self._link and self.session.wants_to_send:
             self.act()
 
     def on_lost(self, link: Link, code: int, reason: str, *, by_us: bool) -> None:
@@ -276,7 +286,7 @@ class Driver:
         self.act()
 
 
-def _complete(waiter: asyncio.Future[Any], outcome: Outcome) -> None:
+def _complete(waiter: asyncio.Future[Any], outcome: Any) -> None:
     if waiter.done():
         return
     if isinstance(outcome, TidegateError):

@@ -1,4 +1,4 @@
-"""What is asked of the server and awaits its one answer: inferences and small questions. It knows no socket and no queue."""
+"""What is asked of the server and awaits its answer: inferences and small questions. It knows no socket and no queue."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from tidegate.codecs.reader import client_messages
 from tidegate.codecs.writer import encode
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tidegate.results import Array
 
 # What this client wrote was within the server's limits, whatever they are, so reading it back must not meet others.
@@ -34,11 +36,10 @@ class Phase(Enum):
     """Nothing is owed."""
 
 
-class Exchange:
-    """What requests and questions have in common.
+class Awaited:
+    """What everything has in common that awaits an answer.
 
     Attributes:
-        id: its id on the wire; never used again by the same client.
         timeout: its time limit in seconds, as it was asked for.
         deadline: when that passes, in seconds of the monotonic clock.
         expires: when this client gives it up by itself.
@@ -46,14 +47,27 @@ class Exchange:
         phase: where it is.
     """
 
-    __slots__ = ("deadline", "expires", "id", "phase", "timeout", "waiter")
+    __slots__ = ("deadline", "expires", "phase", "timeout", "waiter")
 
-    def __init__(self, id: int, *, now: float, timeout: float, waiter: Any = None) -> None:  # noqa: A002 - the name on the wire
-        self.id = id
+    def __init__(self, *, now: float, timeout: float, waiter: Any = None) -> None:
         self.timeout = timeout
         self.deadline = self.expires = now + timeout
         self.waiter = waiter
         self.phase = Phase.WAITING
+
+
+class Exchange(Awaited):
+    """What requests and questions have in common: one id, one answer.
+
+    Attributes:
+        id: its id on the wire; never used again by the same client.
+    """
+
+    __slots__ = ("id",)
+
+    def __init__(self, id: int, *, now: float, timeout: float, waiter: Any = None) -> None:  # noqa: A002 - the name on the wire
+        super().__init__(now=now, timeout=timeout, waiter=waiter)
+        self.id = id
 
 
 class Question(Exchange):
@@ -106,7 +120,7 @@ class Request(Exchange):
         self.version = version
         self.sends = 0
         self.held_bytes = 0
-        self.nbytes = _size(tensors)
+        self.nbytes = size_of(tensors)
         self._tensors = tensors
         self._outputs = tuple([RequestedOutput(name=name) for name in outputs])
         self._priority = priority
@@ -131,7 +145,7 @@ class Request(Exchange):
             timeout_ms=max(1, math.ceil((self.deadline - now) * 1000)),
             priority=self._priority,
         )
-        self._data = encode(message, form, self._tensors if self._data is None else self._read_back(self._data))
+        self._data = encode(message, form, self._tensors if self._data is None else read_back(self._data, self._form))
         self._form = form
         self._tensors = {}
         self.nbytes = len(self._data)
@@ -142,13 +156,18 @@ class Request(Exchange):
         self._tensors = {}
         self._data = None
 
-    def _read_back(self, data: bytes) -> dict[str, Array]:
-        # Sending again is rare: reading our own message then is cheaper than keeping a second copy of all tensors now.
-        reader = client_messages(_UNLIMITED)
-        return (reader.text(data) if self._form is Form.TEXT else reader.binary(data)).tensors
+
+def read_back(data: bytes, form: Form) -> dict[str, Array]:
+    """Return the tensors of a message that this client has written.
+
+    Sending again is rare: reading the message then is cheaper than keeping a second copy of all tensors meanwhile.
+    """
+    reader = client_messages(_UNLIMITED)
+    return (reader.text(data) if form is Form.TEXT else reader.binary(data)).tensors
 
 
-def _size(tensors: dict[str, Array]) -> int:
+def size_of(tensors: Mapping[str, Array]) -> int:
+    """Return the bytes of tensors."""
     total = 0
     for array in tensors.values():
         total += sum(map(len, array.flat)) + 4 * array.size if array.dtype.hasobject else array.nbytes

@@ -19,6 +19,7 @@ from tidegate.errors import Cancelled, ConnectionLost, DeadlineExceeded, Overloa
 
 from .deadlines import Deadlines
 from .exchange import Exchange, Phase, Question, Request
+from .memory import Memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,18 +46,22 @@ class Ledger:
         sent: requests that are at the server, by id.
         questions: control messages without an answer, by id.
         deadlines: when to look at each of them.
-        held_bytes: see promise 4.
+        memory: see promise 4; streams share it.
     """
 
     def __init__(self, *, max_pending: int, max_buffer_bytes: int) -> None:
         self.waiting: OrderedDict[int, Request] = OrderedDict()
         self.sent: dict[int, Request] = {}
         self.questions: dict[int, Question] = {}
-        self.deadlines = Deadlines()
-        self.held_bytes = 0
+        self.deadlines: Deadlines[Exchange] = Deadlines()
+        self.memory = Memory(max_buffer_bytes)
         self._max_pending = max_pending
-        self._max_buffer_bytes = max_buffer_bytes
         self._settled: list[tuple[Exchange, Outcome]] = []
+
+    @property
+    def held_bytes(self) -> int:
+        """The memory that is kept here; see promise 4."""
+        return self.memory.held
 
     # Coming in.
 
@@ -82,14 +87,14 @@ class Ledger:
         Raises:
             Overloaded: there is no memory for that; the request is withdrawn.
         """
-        if not self._has_memory(request):
+        if not self.memory.has_room(request):
             self._remove(request)
             raise Overloaded(
                 f"{self.held_bytes} bytes of requests are kept in this client already (option max_buffer_bytes); "
                 "`await infer(…)` waits for room"
             )
         request.copy_tensors()
-        self._count(request, request.nbytes)
+        self.memory.count(request, request.nbytes)
 
     # Going out.
 
@@ -100,14 +105,14 @@ class Ledger:
             if request.deadline <= now:
                 self.settle(request, _too_late(request, "it waited for its turn"))
             else:
-                return request if self._has_memory(request) else None
+                return request if self.memory.has_room(request) else None
         return None
 
     def mark_sent(self, request: Request) -> None:
         """Take note that the message of a request was handed to the network."""
         del self.waiting[request.id]
         self.sent[request.id] = request
-        self._count(request, request.nbytes)
+        self.memory.count(request, request.nbytes)
         request.phase = Phase.SENT
         request.sends += 1
         request.expires = request.deadline + GRACE_S
@@ -186,14 +191,6 @@ class Ledger:
         for exchange in [*self.waiting.values(), *self.questions.values()]:
             self.settle(exchange, ConnectionLost(reason))
 
-    def _has_memory(self, request: Request) -> bool:
-        more = request.nbytes - request.held_bytes
-        return self.held_bytes + more <= self._max_buffer_bytes or self.held_bytes == request.held_bytes
-
-    def _count(self, request: Request, nbytes: int) -> None:
-        self.held_bytes += nbytes - request.held_bytes
-        request.held_bytes = nbytes
-
     def _give_up_sent(self, request: Request) -> list[Request]:
         cancelling = request.phase is Phase.CANCELLING
         lost = Cancelled("the server did not answer the cancel", outcome="dropped")
@@ -211,7 +208,7 @@ class Ledger:
     def _remove(self, exchange: Exchange) -> None:
         exchange.phase = Phase.FINISHED
         if isinstance(exchange, Request):
-            self._count(exchange, 0)
+            self.memory.count(exchange, 0)
             exchange.release()
             if self.sent.pop(exchange.id, None) is None:
                 self.waiting.pop(exchange.id, None)

@@ -6,6 +6,7 @@ the caller must hand out ``take_settled()`` and, while there is a connection, se
 
 Two promises, whatever the server and the network do (``ledger`` makes the others): no more than ``hello.limits.in_flight``
 requests are at the server, and after a cut a request is sent again only if it was certainly not executed or its model is pure.
+What streams promise is said in ``stream_log``.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from .exchange import Exchange, Phase, Question, Request
 from .heartbeat import Heartbeat, Pulse
 from .ledger import Ledger
 from .states import Closed, Connecting, Draining, Open, Reconnecting, State
+from .streams import Streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,6 +56,7 @@ class Session:
     Attributes:
         state: where the connection is; see ``states``.
         ledger: the unfinished requests and questions.
+        streams: the streams.
     """
 
     def __init__(
@@ -66,12 +69,15 @@ class Session:
     ) -> None:
         self.state: State = Connecting()
         self.ledger = Ledger(max_pending=options.max_pending, max_buffer_bytes=options.max_buffer_bytes)
+        self._ids = count(1)
+        self.streams = Streams(
+            self.ledger.memory, form=options.wire_form, max_pending=options.max_pending, next_id=self.next_id
+        )
         self._reconnect = options.reconnect
         self._form = options.wire_form
         self._is_pure = is_pure
         self._backoff = backoff or Backoff()
         self._give_up_at = now + options.connect_timeout  # never, once the first connection was made
-        self._ids = count(1)
         self._control: list[Outgoing] = []
         self._heartbeat: Heartbeat | None = None
 
@@ -81,9 +87,19 @@ class Session:
         return self.state.hello.limits.in_flight if isinstance(self.state, Open | Draining) else None
 
     @property
+    def idle(self) -> bool:
+        """Whether neither a request nor a step is at the server."""
+        return not self.ledger.sent and not self.streams.in_flight
+
+    @property
+    def wants_to_send(self) -> bool:
+        """Whether something may be waiting for its turn to be sent."""
+        return bool(self.ledger.waiting) or self.streams.wants_to_send
+
+    @property
     def may_hang_up(self) -> bool:
-        """Whether this end may close the connection: the server said goaway, and all that ran there is answered."""
-        return isinstance(self.state, Draining) and not self.ledger.sent
+        """Whether this end may close the connection: the server said goaway, all is answered and no stream would be lost."""
+        return isinstance(self.state, Draining) and not self.ledger.sent and not self.streams.open_count
 
     def next_id(self) -> int:
         """Return an id that was never used."""
@@ -98,7 +114,7 @@ class Session:
             Overloaded: too many wait already.
             ConnectionLost: the connection is closed.
         """
-        self._check_not_closed()
+        self.check_not_closed()
         self.ledger.add(request)
 
     def ask(self, question: Question) -> None:
@@ -107,7 +123,7 @@ class Session:
         Raises:
             ConnectionLost: the connection is closed.
         """
-        self._check_not_closed()
+        self.check_not_closed()
         self.ledger.ask(question)
         if isinstance(self.state, Open | Draining):
             self._send_question(question)
@@ -122,9 +138,17 @@ class Session:
         if self.ledger.abandon(exchange):
             self._send(Cancel(id=exchange.id))
 
-    def close(self) -> None:
-        """End everything: all that is unfinished fails."""
+    def close(self) -> list[Outgoing]:
+        """End everything: all that is unfinished fails. Return what the server should be told, if there is a connection."""
+        text = self._form is Form.TEXT
+        farewell = self.streams.farewell() if isinstance(self.state, Open | Draining) else ()
         self._end("closed by this program")
+        return [Outgoing(encode(message, self._form), text) for message in farewell]
+
+    def check_not_closed(self) -> None:
+        """Raise ConnectionLost if the connection is closed."""
+        if isinstance(self.state, Closed):
+            raise ConnectionLost(f"the connection is {self.state}")
 
     # What happens on the network.
 
@@ -135,13 +159,15 @@ class Session:
             ConnectionLost: the server speaks another protocol: nothing can be done with it.
         """
         message = received.message
-        if type(message) is Result:
+        if type(message) is Result and message.stream is not None:
+            self.streams.result(message, received.tensors)
+        elif type(message) is Result:
             key: Any = message.id  # ids of this client are integers; another one is simply not found
             request = self.ledger.sent.get(key)
             if request is not None:
                 self.ledger.settle(request, as_result(message, received.tensors))
         elif message is not None:
-            self._receive_other(message, received.form, now)
+            self._receive_other(message, received, now)
 
     def unreadable(self, error: CodecError) -> bool:
         """Take note of a message that could not be read; return whether it could at least be told whose answer it was."""
@@ -149,6 +175,8 @@ class Session:
         exchange = self.ledger.sent.get(key) or self.ledger.questions.get(key)
         if exchange is not None:
             self.ledger.settle(exchange, error)
+        else:
+            self.streams.unreadable()
         return exchange is not None
 
     def heard(self, now: float) -> None:
@@ -184,30 +212,49 @@ class Session:
             return
         self.state = Reconnecting(now + self._backoff.next_delay(now, invited=invited), reason)
         self.ledger.cut(reason, self._is_pure)
+        self.streams.cut()
 
     # What to do next.
 
     def take_settled(self) -> list[tuple[Exchange, Outcome]]:
-        """Return what got an outcome since the last call."""
+        """Return what got an outcome since the last call; see also ``Streams.take_told``."""
         return self.ledger.take_settled()
 
     def dispatch(self, now: float, room_bytes: float = _NEVER) -> list[Outgoing]:
-        """Return what to send, in order: control messages, then as many requests as the server and ``room_bytes`` allow."""
+        """Return what to send, in order: control messages, then as many steps and requests as may be sent.
+
+        That depends on the server and on ``room_bytes``; the last message may go beyond them.
+        """
+        for message in self.streams.take_out():
+            self._send(message)
         out, self._control = self._control, []
-        state, ledger = self.state, self.ledger
-        if not ledger.waiting or not isinstance(state, Open):
-            return out
-        window = state.hello.limits.in_flight
+        if self.streams.wants_to_send and isinstance(self.state, Open | Draining):
+            room_bytes = self._dispatch_steps(out, self.state.hello, now, room_bytes)
+        if self.ledger.waiting and isinstance(self.state, Open):
+            self._dispatch_requests(out, self.state.hello, now, room_bytes)
+        return out
+
+    def _dispatch_steps(self, out: list[Outgoing], hello: Hello, now: float, room_bytes: float) -> float:
+        may_open = isinstance(self.state, Open)
+        while room_bytes > 0:
+            data = self.streams.next_message(now, self._largest(hello), may_open=may_open)
+            if data is None:
+                break
+            out.append(Outgoing(data, self._form is Form.TEXT))
+            room_bytes -= len(data)
+        return room_bytes
+
+    def _dispatch_requests(self, out: list[Outgoing], hello: Hello, now: float, room_bytes: float) -> None:
+        ledger, window = self.ledger, hello.limits.in_flight
         while room_bytes > 0 and len(ledger.sent) < window:
             request = ledger.next_to_send(now)
             if request is None:
                 break
-            data = self._encode(request, state.hello, now)
+            data = self._encode(request, hello, now)
             if data is not None:
                 ledger.mark_sent(request)
                 out.append(Outgoing(data, self._form is Form.TEXT))
                 room_bytes -= len(data)
-        return out
 
     def tick(self, now: float, *, delivered_bytes: int = 0, backlog_bytes: int = 0) -> str | None:
         """Look at the clock: time limits and the heartbeat.
@@ -220,8 +267,10 @@ class Session:
         Returns:
             Why the connection must be cut, or None.
         """
-        for request in self.ledger.expire(now, f"the connection is {self.state}"):
+        connection = f"the connection is {self.state}"
+        for request in self.ledger.expire(now, connection):
             self._send(Cancel(id=request.id))
+        self.streams.expire(now, connection)
         if isinstance(self.state, Draining) and now >= self.state.until:
             return "the gateway said goaway and did not go"
         pulse = self._heartbeat.check(now, delivered_bytes, backlog_bytes) if self._heartbeat else Pulse.FINE
@@ -231,22 +280,21 @@ class Session:
 
     def next_wakeup(self) -> float:
         """Return when ``tick`` is due; ``inf`` if never."""
-        due = self.ledger.deadlines.next_due()
-        when = _NEVER if due is None else due
+        when = min(_or_never(self.ledger.deadlines.next_due()), _or_never(self.streams.deadlines.next_due()))
         if self._heartbeat is not None:
             when = min(when, self._heartbeat.next_check())
         return min(when, self.state.until) if isinstance(self.state, Draining) else when
 
     # The rest is private.
 
-    def _receive_other(self, message: object, form: Form, now: float) -> None:
+    def _receive_other(self, message: object, received: Received, now: float) -> None:
         match message:
             case Error():
                 self._receive_error(message)
             case Hello():
                 self._receive_hello(message, now)
             case Ping():
-                self._send(Pong(id=message.id), form)
+                self._send(Pong(id=message.id), received.form)
             case Goaway() if isinstance(self.state, Open):
                 until = now + message.time_left_ms / 1000 + DRAIN_GRACE_S
                 self.state = Draining(self.state.hello, message.reason, until)
@@ -255,6 +303,8 @@ class Session:
                 question = self.ledger.questions.get(key)
                 if question is not None:
                     self.ledger.settle(question, message)
+            case _:
+                self.streams.other(message, received.tensors)
 
     def _receive_hello(self, hello: Hello, now: float) -> None:
         if hello.protocol != PROTOCOL:
@@ -266,10 +316,15 @@ class Session:
         self._backoff.opened(now)
         if hello.keepalive_ms:
             self._heartbeat = Heartbeat(hello.keepalive_ms / 1000, now)
+        self.streams.greeted(hello)
+        for message in self.streams.take_out():  # what resumes streams must be the first message
+            self._send(message)
         for question in self.ledger.questions.values():
             self._send_question(question)
 
     def _receive_error(self, message: Error) -> None:
+        if self.streams.error(message, draining=isinstance(self.state, Draining)):
+            return
         key: Any = message.id
         request = self.ledger.sent.get(key)
         exchange = request or self.ledger.questions.get(key)
@@ -283,10 +338,9 @@ class Session:
             self.ledger.settle(exchange, as_error(message))
 
     def _encode(self, request: Request, hello: Hello, now: float) -> bytes | None:
-        text = self._form is Form.TEXT
-        limit = hello.limits.text_bytes if text else hello.limits.message_bytes
+        limit = self._largest(hello)
         # Not even written, if the tensors alone are too large.
-        if request.nbytes <= limit or text:
+        if request.nbytes <= limit or self._form is Form.TEXT:
             try:
                 data = request.encode(self._form, now)
             except TidegateError as error:
@@ -299,6 +353,9 @@ class Session:
         self.ledger.settle(request, too_large)
         return None
 
+    def _largest(self, hello: Hello) -> int:
+        return hello.limits.text_bytes if self._form is Form.TEXT else hello.limits.message_bytes
+
     def _send(self, message: ClientMessage, form: Form | None = None) -> None:
         form = form or self._form
         self._control.append(Outgoing(encode(message, form), form is Form.TEXT))
@@ -308,13 +365,14 @@ class Session:
         # A list of models has no size limit as text; as the header of a binary message it would have one.
         self._send(question.message, Form.TEXT if isinstance(question.message, Models) else None)
 
-    def _check_not_closed(self) -> None:
-        if isinstance(self.state, Closed):
-            raise ConnectionLost(f"the connection is {self.state}")
-
     def _end(self, reason: str) -> None:
         if not isinstance(self.state, Closed):
             self.state = Closed(reason)
             self._heartbeat = None
             self._control.clear()
             self.ledger.end(reason)
+            self.streams.end(ConnectionLost(reason, maybe_executed=True))
+
+
+def _or_never(when: float | None) -> float:
+    return _NEVER if when is None else when

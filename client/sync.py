@@ -16,14 +16,16 @@ from tidegate.errors import ConnectionLost, DeadlineExceeded
 
 from .connection import Connection
 from .options import ConnectOptions, Options
+from .sync_stream import SyncStream, each
 from .url import DEFAULT_URL, complete, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
+    from tidegate.codecs.messages import Overflow
     from tidegate.errors import CancelOutcome
-    from tidegate.results import Result, Timing
+    from tidegate.results import Result, StreamResult, Timing
 
     from .task import InferenceTask, Status
 
@@ -72,7 +74,7 @@ class SyncTask:
 
     def when_done(self, put: SimpleQueue[SyncTask]) -> None:
         """Put this task into a queue as soon as it has ended."""
-        self._connection.run(_call(lambda: self._task.add_done_callback(lambda _task: put.put(self))), 0)
+        self._connection.call(lambda: self._task.add_done_callback(lambda _task: put.put(self)))
 
     def __repr__(self) -> str:
         return repr(self._task).replace("InferenceTask", "SyncTask", 1)
@@ -146,7 +148,7 @@ class SyncConnection:
                 model, inputs, version=version, outputs=outputs, timeout=timeout, priority=priority, **tensors
             )
 
-        return SyncTask(self, self.run(_call(start), 0), self._options.time_limit(timeout))
+        return SyncTask(self, self.call(start), self._options.time_limit(timeout))
 
     def as_completed(self, tasks: Iterable[SyncTask]) -> Iterator[SyncTask]:
         """Yield tasks as they end. Unlike the asynchronous one, it draws all tasks from a generator at once."""
@@ -160,6 +162,68 @@ class SyncConnection:
                 yield ended.get(timeout=limit)
             except Empty:
                 raise DeadlineExceeded("the thread of the client does not answer") from None
+
+    def stream(
+        self,
+        model: str,
+        inputs: Mapping[str, Any] | None = None,
+        /,
+        *,
+        version: str | None = None,
+        outputs: str | Sequence[str] | None = None,
+        overflow: Overflow = "block",
+        window: int = 256,
+        timeout: float | None = None,
+        priority: int | None = None,
+        snapshot: bytes | None = None,
+        **constants: Any,
+    ) -> SyncStream:
+        """Return a stream; ``with`` opens and closes it. See ``Connection.stream``."""
+        stream = self._connection.stream(
+            model,
+            inputs,
+            version=version,
+            outputs=outputs,
+            overflow=overflow,
+            window=window,
+            timeout=timeout,
+            priority=priority,
+            snapshot=snapshot,
+            **constants,
+        )
+        return SyncStream(self, stream, self._options, timeout)
+
+    def generate(
+        self,
+        model: str,
+        prompt: Any,
+        *,
+        version: str | None = None,
+        outputs: str | Sequence[str] | None = None,
+        timeout: float | None = None,
+        priority: int | None = None,
+        max_steps: int | None = None,
+        temperature: float | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int | None = None,
+    ) -> Iterator[StreamResult]:
+        """Let a model go on from a prompt, and yield a result for each token as it is made. See ``Connection.generate``."""
+        results = self._connection.generate(
+            model,
+            prompt,
+            version=version,
+            outputs=outputs,
+            timeout=timeout,
+            priority=priority,
+            max_steps=max_steps,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            seed=seed,
+        )
+        limit = self._options.time_limit(timeout)
+        return each(self, lambda: results, 2 * limit + self._options.close_timeout)
 
     def models(self) -> list[dict[str, Any]]:
         """Ask which models are served."""
@@ -176,6 +240,10 @@ class SyncConnection:
                 self.run(self._connection.close(), 2 * self._options.close_timeout)
             finally:
                 self._end_thread()
+
+    def call(self, function: Callable[[], _T]) -> _T:
+        """Call a function in the loop's thread."""
+        return self.run(_call(function), 0)
 
     def run(self, coroutine: Coroutine[Any, Any, _T], limit: float) -> _T:
         """Run a coroutine in the loop's thread and wait for it; by itself it ends within ``limit`` seconds."""

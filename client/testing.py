@@ -1,6 +1,7 @@
 """A gateway without models, to test programs that use the SDK: each model is a Python function. It listens on the loopback.
 
-What it is not: it batches nothing, knows no signatures and no time limits, and answers a cancel at once with ``dropped``.
+What it is not: it batches nothing, knows no signatures and no time limits, and answers a cancel at once with ``dropped``. What
+its streams are not is said in ``testing_streams``.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
+from msgspec import structs
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
@@ -27,11 +29,14 @@ from tidegate.codecs.messages import (
     Ping,
     Pong,
     Result,
+    Resume,
     Timing,
 )
 from tidegate.codecs.reader import client_messages
 from tidegate.codecs.writer import encode
 from tidegate.errors import TidegateError, UnknownModel
+
+from .testing_streams import FakeStreams
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -41,10 +46,13 @@ if TYPE_CHECKING:
     from tidegate.codecs.reader import Received
     from tidegate.results import Array
 
+    from .testing_streams import FakeSession, StreamModel
+
     Tensors = dict[str, Array]
     Function = Callable[[Tensors], Awaitable[Tensors]]
 
 PROTOCOL = "tidegate.v1"
+SUPERSEDED = 4501
 
 
 class FakeGateway:
@@ -58,8 +66,21 @@ class FakeGateway:
 
     A function may raise a ``TidegateError``, which is sent, or wait, as long as it likes: then answers come out of order.
 
+    Models for streams are functions from constants to what one stream does with each step; a generator makes several results::
+
+        class Sum:
+            def __init__(self, constants):
+                self.sum = 0
+
+            def __call__(self, tensors, parameters):
+                self.sum += tensors["x"]
+                return {"sum": self.sum}
+
+        FakeGateway(streams={"sum": Sum})
+
     Attributes:
         models: the functions by name; may be changed at any time.
+        streams: the streams of all clients.
         listing: what ``models`` answers.
         hello: the greeting, limits included.
         received: all messages that came, in order.
@@ -71,6 +92,7 @@ class FakeGateway:
         self,
         models: Mapping[str, Function] | None = None,
         *,
+        streams: Mapping[str, StreamModel] | None = None,
         listing: list[dict[str, Any]] | None = None,
         in_flight: int = 256,
         message_bytes: int = 16 * 1024 * 1024,
@@ -78,7 +100,9 @@ class FakeGateway:
         port: int = 0,
     ) -> None:
         self.models: dict[str, Function] = dict(models or {})
-        default: list[dict[str, Any]] = [{"name": name, "version": "1", "inputs": [], "pure": True} for name in self.models]
+        self.streams = FakeStreams(streams or {})
+        names = dict.fromkeys([*self.models, *self.streams.models])
+        default: list[dict[str, Any]] = [{"name": name, "version": "1", "inputs": [], "pure": True} for name in names]
         self.listing = default if listing is None else listing
         limits = AnnouncedLimits(message_bytes=message_bytes, text_bytes=1024 * 1024, in_flight=in_flight)
         self.hello = Hello(protocol=PROTOCOL, server="fake", session="s", keepalive_ms=keepalive_ms, limits=limits)
@@ -88,7 +112,9 @@ class FakeGateway:
         self._port = port
         self._server: Server | None = None
         self._reader = client_messages(Limits(message_bytes=message_bytes))
-        self._running: dict[tuple[ServerConnection, Id], asyncio.Task[None]] = {}
+        self._running: dict[tuple[ServerConnection, Id | None], asyncio.Task[None]] = {}
+        self._talks: dict[ServerConnection, _Talk] = {}
+        self._owners: dict[FakeSession, ServerConnection] = {}
 
     @property
     def url(self) -> str:
@@ -153,9 +179,13 @@ class FakeGateway:
 
     async def _serve(self, connection: ServerConnection) -> None:
         self.connections.add(connection)
+        talk = self._talks[connection] = _Talk(self.streams.new_session())
+        self._owners[talk.session] = connection
+        running = asyncio.create_task(self._run_streams(connection, talk))
         try:
             if self.greets:
-                await connection.send(encode(self.hello, Form.TEXT), text=True)
+                hello = structs.replace(self.hello, resume_token=talk.session.token)
+                await connection.send(encode(hello, Form.TEXT), text=True)
             async for data in connection:
                 received = self._reader.text(data) if isinstance(data, str) else self._reader.binary(data)
                 self.received.append(received.message)
@@ -163,6 +193,8 @@ class FakeGateway:
         except ConnectionClosed:
             pass
         finally:
+            running.cancel()
+            del self._talks[connection]
             self.connections.discard(connection)
             for key in [key for key in self._running if key[0] is connection]:
                 self._running.pop(key).cancel()
@@ -173,7 +205,7 @@ class FakeGateway:
             case Infer():
                 task = asyncio.create_task(self._infer(connection, received))
                 self._running[connection, message.id] = task
-            case Cancel():
+            case Cancel() if message.id is not None:
                 running = self._running.get((connection, message.id))
                 if running is not None:
                     running.cancel()
@@ -183,6 +215,33 @@ class FakeGateway:
                 await self._answer(connection, ModelList(id=message.id, models=self.listing), received.form)
             case Ping():
                 await self._answer(connection, Pong(id=message.id), received.form)
+            case Pong():
+                pass
+            case _:
+                await self._stream(connection, received)
+
+    async def _stream(self, connection: ServerConnection, received: Received) -> None:
+        message, talk = received.message, self._talks[connection]
+        talk.session = talk.session.receive(message, received.tensors)
+        talk.form = received.form
+        talk.news.set()
+        before = self._owners.get(talk.session)
+        self._owners[talk.session] = connection
+        if isinstance(message, Resume) and before is not connection and before in self.connections:
+            await before.close(SUPERSEDED, "superseded")
+
+    async def _run_streams(self, connection: ServerConnection, talk: _Talk) -> None:
+        """Let the streams of a connection go on whenever something has come, one result each at a time."""
+        while True:
+            await talk.news.wait()
+            talk.news.clear()
+            moved = True
+            while moved:
+                moved = talk.session.advance()
+                out, talk.session.out = talk.session.out, []
+                for message, tensors in out:
+                    await self._answer(connection, message, talk.form, tensors)
+                await asyncio.sleep(0)
 
     async def _infer(self, connection: ServerConnection, received: Received) -> None:
         message: Infer = received.message
@@ -217,3 +276,12 @@ class FakeGateway:
     ) -> None:
         with suppress(ConnectionClosed):
             await connection.send(encode(message, form, tensors), text=form is Form.TEXT)
+
+
+class _Talk:
+    """The streams of one connection: their session, the form of the answers, and whether there is something to do."""
+
+    def __init__(self, session: FakeSession) -> None:
+        self.session = session
+        self.form = Form.TEXT
+        self.news = asyncio.Event()

@@ -6,6 +6,7 @@ batches. Lanes know the models' inputs and nothing of who drives them or what th
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,18 +14,17 @@ import numpy as np
 from .recordings import RATE_HZ
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable
+    from collections.abc import AsyncGenerator, Iterable, Sequence
 
     from tidegate.client.connection import Connection
-    from tidegate.results import Array, Result
+    from tidegate.results import Array, Result, StreamResult
 
     Lane = AsyncGenerator[Result]
 
-DIGITS, VOICE, PITCH = "digits", "silero_vad", "pitch"
+DIGITS, VOICE, PITCH, CHARS = "digits", "silero_vad", "pitch", "chars"
 
 CHUNK = 512
 """Samples that Silero VAD hears in one step: 32 ms."""
-_CARRY = 64  # samples of the step before that it must hear again
 PITCH_HOP = 256
 """Samples for each of which there is one value of pitch: 16 ms."""
 _LOWEST_HZ, _HIGHEST_HZ = 50.0, 400.0  # voices
@@ -38,20 +38,26 @@ async def recognise(gw: Connection, images: Iterable[Array]) -> Lane:
 
 
 async def listen(gw: Connection, chunks: Iterable[Array]) -> Lane:
-    """Ask of each chunk of sound whether somebody speaks; what the model remembers is kept here and sent with the next."""
-    state = np.zeros((2, 1, 128), np.float32)
-    before = np.zeros(_CARRY, np.float32)
-    for chunk in chunks:
-        heard = np.concatenate((before, chunk))
-        result = await gw.infer(VOICE, input=heard[None], state=state, sr=RATE_HZ)
-        state, before = result["stateN"], chunk[-_CARRY:]
-        yield result
+    """Ask of each chunk of sound whether somebody speaks, in a stream: the gateway keeps what the model remembers."""
+    async with gw.stream(VOICE, sr=RATE_HZ) as stream:
+        for chunk in chunks:
+            yield await stream.step(input=chunk)
 
 
 async def follow_pitch(gw: Connection, pieces: Iterable[Array]) -> Lane:
     """Ask how high the voice is in each piece of sound, of any length."""
     for piece in pieces:
         yield await gw.infer(PITCH, audio=piece[None], fmin=_LOWEST_HZ, fmax=_HIGHEST_HZ)
+
+
+async def write(
+    gw: Connection, prompt: Sequence[int], seeds: Iterable[int], *, most: int, temperature: float
+) -> AsyncGenerator[StreamResult]:
+    """Let a text be written from the prompt with each seed in turn, at most so many characters; each is an answer."""
+    for seed in seeds:
+        async with aclosing(gw.generate(CHARS, prompt, max_steps=most, temperature=temperature, seed=seed)) as results:
+            async for result in results:
+                yield result
 
 
 def chunks(samples: Array) -> list[Array]:

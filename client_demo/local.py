@@ -16,7 +16,7 @@ from typing import IO, NoReturn
 
 from .main import main as demo
 
-_COMMAND = (sys.executable, "-m", "tidegate.gateway.cli", "serve", "--port", "0")
+_COMMAND = (sys.executable, "-m", "tidegate.gateway.cli", "serve", "--port", "0", "--log-level", "warning")
 _LISTENING = re.compile(r"Listening on (ws://\S+)")
 _START_S = 60.0
 _STOP_S = 45.0  # longer than the gateway gives to what is running

@@ -1,4 +1,4 @@
-"""``tidegate demo``: a walk through a running gateway, over one connection. It knows the order of the parts, and exit codes."""
+"""``tidegate demo``: a walk through a running gateway. It knows the order of the parts, and exit codes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import tidegate
 from tidegate.client.url import DEFAULT_URL
 from tidegate.errors import TidegateError
 
-from . import part_digits, part_gain, part_served, part_together, part_voice
+from . import part_digits, part_gain, part_served, part_text, part_together, part_voice
 from .scene import Missing, Scene, set_up
 from .stage import Stage
 
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 _PARTS: dict[str, Callable[[Scene], Awaitable[None]]] = {
     "What the gateway serves": part_served.show,
     "Handwritten digits that the model has never seen": part_digits.show,
-    "A voice in a real recording": part_voice.show,
+    "Voices in real recordings, streamed in real time": part_voice.show,
+    "Texts, character by character": part_text.show,
     "All models at once over the one socket": part_together.show,
     "What concurrency and batching gain": part_gain.show,
 }

@@ -10,12 +10,13 @@ if TYPE_CHECKING:
     from .scene import Scene
 
 _PINGS = 5
+_MOST_NAMES = 2
 
 
 async def show(scene: Scene) -> None:
     """Print the address, how far away it is, and the models."""
     fastest = min([await scene.gw.ping() for _ in range(_PINGS)])
-    scene.stage.say(f"{scene.gw.url}: one WebSocket for everything below, an answer to a ping takes {fastest * 1000:.2f} ms.")
+    scene.stage.say(f"{scene.gw.url}: an answer to a ping takes {fastest * 1000:.2f} ms.")
     table = new_table("model")
     table.add_column("takes → gives")
     table.add_column("batched")
@@ -25,7 +26,10 @@ async def show(scene: Scene) -> None:
 
 
 def _tensors(specs: list[dict[str, Any]]) -> str:
-    return ", ".join(spec["name"] for spec in specs)
+    names = [spec["name"] for spec in specs]
+    if len(names) > _MOST_NAMES + 1:
+        names[_MOST_NAMES:] = [f"{len(names) - _MOST_NAMES} more"]
+    return ", ".join(names)
 
 
 def _batching(model: dict[str, Any]) -> str:

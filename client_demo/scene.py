@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .asking import DIGITS, PITCH, VOICE
+from .asking import CHARS, DIGITS, PITCH, VOICE
 from .images import HeldBack, load_held_back
 from .recordings import Recording, load_recordings
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from .stage import Stage
 
-MODELS = (DIGITS, VOICE, PITCH)
+MODELS = (DIGITS, VOICE, PITCH, CHARS)
 
 
 class Missing(Exception):
@@ -66,6 +66,16 @@ class Scene:
         self.need(DIGITS)
         assert self.held_back is not None
         return self.held_back
+
+    def tokens(self, text: str) -> list[int]:
+        """Return what the text model calls each character; its description lists them.
+
+        Raises:
+            Missing: the model is not there.
+        """
+        self.need(CHARS)
+        vocab = self.served[CHARS]["stream"]["loop"]["vocab"]
+        return [vocab.index(character) for character in text]
 
 
 async def set_up(stage: Stage, gw: Connection) -> Scene:

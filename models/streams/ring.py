@@ -3,7 +3,8 @@
 Knows nothing of models, steps' contents or messages. Rules, each with a test:
 
 1. Numbers have no gap: each belongs to one item, or to those that a ``Gap`` stands for.
-2. What is taken is taken in order, once, and not beyond the credit that was granted.
+2. What is taken is taken in order, once, and not beyond the credit that was granted. What is dropped uses no credit: whoever
+   granted it could not know.
 3. What was taken stays for a replay until it was seen. Whoever never says what it has seen keeps as much as there is room for.
 4. Under ``block`` there is room only while everything that was not seen fits, so that a replay is complete. Under ``latest``
    only the newest item that was not taken is kept, under ``drop_oldest`` as many as fit; a gap tells of the others in their
@@ -144,6 +145,11 @@ class Ring:
         """How many items were not taken yet."""
         return len(self._waiting)
 
+    @property
+    def surplus(self) -> int:
+        """How many items there are beyond the bound and a gap: ends of steps, which are always taken in."""
+        return max(0, len(self) - self._most - 1)
+
     def has_room(self) -> bool:
         """Tell whether a step may run: whether its next item has its place."""
         if self._overflow != "block":
@@ -190,11 +196,11 @@ class Ring:
             keep: whether they may be asked for once more; otherwise they count as seen.
         """
         waiting = self._waiting
-        if len(waiting) <= most and waiting and waiting[-1].seq <= self._until:
+        if waiting and len(waiting) <= most and waiting[-1].seq <= self._until and not isinstance(waiting[0], Gap):
             taken = list(waiting)
             waiting.clear()
         else:
-            taken = [waiting.popleft() for _ in range(min(most, self._allowed()))]
+            taken = self._take_some(most)
         if not taken:
             return taken
         if keep:
@@ -204,11 +210,18 @@ class Ring:
             for item in taken:
                 if not isinstance(item, Gap):
                     self.nbytes -= item.nbytes
-        if taken[-1].seq > self._taken:
-            self._taken = taken[-1].seq
+        self._taken = max(self._taken, taken[-1].seq)
+        self._until = max(self._until, self._taken)
         if not self._acknowledged or self._overflow != "block":
             self._make_room()
         return taken
+
+    def _take_some(self, most: int) -> list[Item]:
+        """Take what may be taken now, where the credit does not cover all of it or there is a gap."""
+        count = min(most, self._allowed())
+        if count:
+            self._until += self._dropped_ahead()
+        return [self._waiting.popleft() for _ in range(count)]
 
     def rewind(self, last_seq: int) -> int:
         """Let what comes after number ``last_seq`` be taken once more; return the number of the first item that is kept."""
@@ -235,10 +248,22 @@ class Ring:
     def _allowed(self) -> int:
         """Return how many of the waiting items the credit covers; a gap goes with what follows it."""
         waiting = self._waiting
-        if not waiting or self._until >= waiting[-1].seq:
+        until = self._until + self._dropped_ahead()
+        if not waiting or until >= waiting[-1].seq:
             return len(waiting)
-        count = sum(1 for item in waiting if item.seq <= self._until)
-        return 0 if count == 1 and isinstance(waiting[0], Gap) else count
+        count = sum(1 for item in waiting if item.seq <= until)
+        first = waiting[0]
+        if not isinstance(first, Gap) or count > 1:
+            return count
+        # Credit for what was dropped when it was to be replayed, is one for what follows.
+        return 2 if len(waiting) > 1 and self._until >= first.first else 0
+
+    def _dropped_ahead(self) -> int:
+        """Return how many numbers were dropped untold ahead of what waits: they use no credit, which could not know of them."""
+        first = self._waiting[0] if self._waiting else None
+        if not isinstance(first, Gap):
+            return 0
+        return max(0, first.last - max(first.first - 1, self._taken))
 
     def _forget_seen(self, seen: int) -> None:
         kept = self._kept

@@ -66,8 +66,12 @@ class Steps:
     def __bool__(self) -> bool:
         return bool(self._waiting)
 
-    def expects(self, number: int, content: bytes, *, is_open: bool) -> bool:
-        """Tell whether a step is the one that is expected; False for a repetition. See ``Stream.expects``."""
+    def expects(self, number: int, content: bytes, *, is_open: bool, ended: int = 0) -> bool:
+        """Tell whether a step is the one that is expected; False for a repetition. See ``Stream.expects``.
+
+        ``ended`` counts ends that the ring has no room for. They take the places of steps that might wait, since a client that
+        takes nothing could let steps fail for ever.
+        """
         if number < self.next:
             known = next((kept for at, kept in self._contents if at == number), content)
             if known != content:
@@ -78,8 +82,8 @@ class Steps:
             raise UnknownStream("the stream is closed", param="stream", expected="a stream that is open")
         if number > self.next:
             raise self.unexpected(number)
-        if len(self._waiting) >= self._most:
-            raise Overloaded(f"{self._most} steps of the stream wait already; not executed", bound="stream_steps")
+        if len(self._waiting) + ended >= self._most:
+            raise Overloaded(f"{self._most} steps, or ends of steps, wait already; not executed", bound="stream_steps")
         return True
 
     def unexpected(self, number: int) -> UnexpectedStep:

@@ -173,9 +173,9 @@ class Stream:
             UnknownStream: the stream is closed.
             UnexpectedStep: steps before it are missing.
             StepConflict: it was accepted before with other content.
-            Overloaded: too many steps wait.
+            Overloaded: too many steps wait, or ends of steps that nobody takes.
         """
-        return self._steps.expects(number, content, is_open=self.status == "open")
+        return self._steps.expects(number, content, is_open=self.status == "open", ended=self.ring.surplus)
 
     def accept(self, agenda: Agenda, content: bytes, now: float, deadline: float = NEVER) -> None:
         """Take in the step that is expected, and run it when it is its turn.

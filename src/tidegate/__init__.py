@@ -12,14 +12,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .errors import TidegateError
-from .results import Result, Timing
+from .results import Result, StreamResult, Timing
 from .version import __version__
 
 if TYPE_CHECKING:
     from .client.connect import connect
     from .models.engine import Engine
 
-__all__ = ["Engine", "Result", "TidegateError", "Timing", "__version__", "connect"]
+__all__ = ["Engine", "Result", "StreamResult", "TidegateError", "Timing", "__version__", "connect"]
 
 _LAZY = {"connect": "tidegate.client.connect", "Engine": "tidegate.models.engine"}
 

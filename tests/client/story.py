@@ -52,10 +52,21 @@ class Story:
             Options(**options), now=self.now, is_pure=lambda request: request.model in self.pure, backoff=Backoff(Halfway())
         )
 
-    def hello(self, *, in_flight: int = 4, message_bytes: int = 10_000, keepalive_ms: int = 0) -> None:
+    def hello(
+        self, *, in_flight: int = 4, message_bytes: int = 10_000, keepalive_ms: int = 0, resume_token: str | None = None
+    ) -> None:
         """Let the server greet."""
         limits = AnnouncedLimits(message_bytes=message_bytes, text_bytes=message_bytes, in_flight=in_flight)
-        self.say(Hello(protocol="tidegate.v1", server="s", session="s", keepalive_ms=keepalive_ms, limits=limits))
+        self.say(
+            Hello(
+                protocol="tidegate.v1",
+                server="s",
+                session="s",
+                keepalive_ms=keepalive_ms,
+                limits=limits,
+                resume_token=resume_token,
+            )
+        )
 
     def request(self, model: str = "pure", timeout: float = 10.0, **tensors: Array) -> Request:
         """Make a request without submitting it."""
@@ -77,6 +88,8 @@ class Story:
         for exchange, outcome in self.session.take_settled():
             assert isinstance(exchange, Request)
             self.outcomes.setdefault(exchange, []).append(outcome)
+        for waiter, outcome in self.session.streams.take_told():
+            waiter.append(outcome)
         return [each.message for each in received]
 
     def say(self, message: Message, form: Form = Form.MSGPACK, tensors: dict[str, Array] | None = None) -> list[Message]:

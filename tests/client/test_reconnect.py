@@ -4,49 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from waiting import until
+from waiting import connected, until
 from websockets.asyncio.server import serve
 
 import tidegate
 from tidegate import errors
-from tidegate.client.backoff import Backoff
-from tidegate.client.connection import Connection
-from tidegate.client.options import Options
 from tidegate.client.testing import FakeGateway
 from tidegate.codecs.messages import Infer, Ping
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from tidegate.results import Array
 
 pytestmark = [pytest.mark.usefixtures("leaves_nothing"), pytest.mark.timeout(20)]
 
 X = np.arange(4, dtype="<f4")
-
-
-class Soon:
-    """Jitter that waits for next to nothing."""
-
-    def uniform(self, a: float, b: float, /) -> float:
-        """Return almost the lower end."""
-        return 0.001
-
-
-@asynccontextmanager
-async def connected(gateway: FakeGateway, **options: Any) -> AsyncIterator[Connection]:
-    """Connect with a back-off that does not slow the tests down."""
-    gw = Connection(gateway.url, Options(**options), Backoff(Soon()))
-    await gw.open()
-    try:
-        yield gw
-    finally:
-        await gw.close()
 
 
 async def quick(tensors: dict[str, Array]) -> dict[str, Array]:

@@ -1,33 +1,52 @@
-"""Lanes ask the models as they must be asked; above all, Silero VAD is sent its own memory and a bit of what it heard."""
+"""Lanes ask the models as they must be asked; above all, sound goes through a stream, and its memory stays at the gateway."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import tidegate
 from tidegate.client.testing import FakeGateway
-from tidegate.client_demo.asking import VOICE, chunks, listen
+from tidegate.client_demo.asking import CHARS, VOICE, chunks, listen, write
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tidegate.results import Array
 
+    Tensors = dict[str, Array]
 
-async def test_each_step_carries_the_state_and_the_end_of_the_step_before() -> None:
-    """Step n + 1 begins with the last 64 samples of step n and has the state that step n returned."""
-    heard: list[dict[str, Array]] = []
 
-    async def vad(tensors: dict[str, Array]) -> dict[str, Array]:
-        heard.append(tensors)
-        return {"output": np.zeros((1, 1), np.float32), "stateN": tensors["state"] + 1}
+async def test_a_voice_is_one_stream_and_its_steps_are_the_sound_alone() -> None:
+    """The sampling rate is said once, each step brings 512 new samples, and what is left at the end is left out."""
+    heard: list[tuple[int, Tensors]] = []
+
+    def vad(constants: Tensors) -> Any:
+        return lambda tensors, _parameters: heard.append((int(constants["sr"]), tensors)) or {"output": np.zeros((1, 1))}
 
     sound = np.arange(3 * 512 + 100, dtype=np.float32)
-    async with FakeGateway({VOICE: vad}) as gateway, tidegate.connect(gateway.url) as gw:
+    async with FakeGateway(streams={VOICE: vad}) as gateway, tidegate.connect(gateway.url) as gw:
         results = [result async for result in listen(gw, chunks(sound))]
     assert len(results) == 3
-    padded = np.concatenate((np.zeros(64, np.float32), sound))
-    for step, tensors in enumerate(heard):
-        assert np.array_equal(tensors["input"], padded[None, step * 512 : step * 512 + 576])
-        assert np.array_equal(tensors["state"], np.full((2, 1, 128), step, np.float32))
-        assert tensors["sr"] == 16_000
+    for step, (rate_hz, tensors) in enumerate(heard):
+        assert rate_hz == 16_000
+        assert list(tensors) == ["input"]
+        assert np.array_equal(tensors["input"], sound[step * 512 : (step + 1) * 512])
+
+
+async def test_a_text_is_a_generation_for_each_seed() -> None:
+    """Each begins anew from the prompt, with the parameters that were given."""
+    begun: list[tuple[list[int], dict[str, Any]]] = []
+
+    def chars(_constants: Tensors) -> Any:
+        def write(tensors: Tensors, parameters: dict[str, Any]) -> Iterator[Tensors]:
+            begun.append((tensors["prompt"].ravel().tolist(), parameters))
+            yield from ({"token": np.array([number])} for number in range(2))
+
+        return write
+
+    async with FakeGateway(streams={CHARS: chars}) as gateway, tidegate.connect(gateway.url) as gw:
+        tokens = [result["token"].item() async for result in write(gw, [5, 7], (1, 2), most=9, temperature=0.5)]
+    assert tokens == [0, 1, 0, 1]
+    assert begun == [([5, 7], {"max_steps": 9, "temperature": 0.5, "seed": seed}) for seed in (1, 2)]

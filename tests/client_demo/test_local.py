@@ -62,15 +62,34 @@ def test_speech_is_found_where_it_is(shown: str) -> None:
         assert 65 < float(pitch) < 130
 
 
+def test_a_cut_connection_loses_nothing(shown: str) -> None:
+    """All clients have heard everything in real time, and the one that was cut heard what its twin did, bit for bit."""
+    part = shown[shown.index("Voices in real recordings") :]
+    rows = re.findall(r"^  (\d) +[▁▂▃▄▅▆▇█]+ +[\d.]+ ms +[\d.]+ ms +[\d.]+ +(.+)$", part, re.MULTILINE)
+    assert [int(number) for number, _ in rows] == [1, 2, 3, 4, 5, 6]
+    assert re.fullmatch(r"back after [\d.]+ s", rows[3][1])
+    assert {connection for number, connection in rows if number != "4"} == {"steady"}
+    text = " ".join(shown.split())
+    assert re.search(r"The connection of client 4 was cut at 1\.[56]\d s; .* caught up with the \d+ chunks", text)
+    assert "Of its 102 results none was lost and none came twice; they are bit for bit those of client 2" in text
+
+
+def test_texts_are_written_at_once(shown: str) -> None:
+    """Each goes on from the prompt, in its own way."""
+    part = shown[shown.index("Texts, character by character") : shown.index("  chars: 32 texts")]
+    assert part.count("And it came to pass, ") == 6
+    assert len(set(re.findall(r"And it came to pass, (.{12})", part))) == 6
+
+
 def test_all_models_answer_at_once_and_out_of_order(shown: str) -> None:
     """Each has answers in the same few seconds, digits and speech in batches, and some answers overtook others."""
-    for model, rows in (("digits", 2), ("silero_vad", 2), ("pitch", 1)):
+    for model, rows in (("digits", 2), ("silero_vad", 2), ("pitch", 1), ("chars", 1.2)):
         row = rf"\n  {model} +[\d,]+ +[\d,]+ +\d+ +([\d.]+) "
         assert number(row, shown) >= rows
     assert number(r"([\d,]+) of [\d,]+ answers overtook", shown) > 0
 
 
-@pytest.mark.parametrize("model", ["digits", "silero_vad"])
+@pytest.mark.parametrize("model", ["digits", "silero_vad", "chars"])
 def test_many_at_once_are_faster_and_equal(shown: str, model: str) -> None:
     """Concurrency gains throughput, in batches, and the answers are as equal as the gateway says they would be."""
     assert number(rf"{model}: ([\d.]+) \S the throughput for ", shown) > 1.2

@@ -37,7 +37,8 @@ async def test_parts_whose_models_are_missing_are_skipped(capsys: pytest.Capture
     assert err == ""
     assert "Skipped: the gateway does not serve 'digits'\n" in out
     assert "Skipped: the gateway does not serve 'silero_vad': needs: pip install x\n" in out
-    assert "4 of 5 parts skipped" in out
+    assert "Skipped: the gateway does not serve 'chars'\n" in out
+    assert "5 of 6 parts skipped" in out
 
 
 async def test_a_gateway_that_goes_away_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

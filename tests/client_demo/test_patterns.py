@@ -15,6 +15,8 @@ SAYS = {
     "cancel": r"the last question was (removed|dropped), its status is cancelled\nthe other 49 were answered\n",
     "engine_in_process": r"they are 2 0 4 9 4 1 2 4 6 7\n",
     "gather": r"they are 2 0 4 9 4 1 2 4 6 7\nrows in the batch of each:( \d+){10}\n",
+    "generate": r"And God said.+\n\(ended by (stop|length)\)\n",
+    "stream": r"somebody speaks after 0\.[23]\d s\n",
     "sync_notebook": r"the first is a 2\n450 recognised in \d+ µs of computing\n",
     "task_group": r"they are 2 0 4 9 4 1 2 4 6 7\n",
     "timeout": r"(\d+) of 100 were answered within 20 ms, (\d+) ended as deadline_exceeded\n",

@@ -14,11 +14,13 @@ from doc_pages import ROOT, codes, section, table
 
 import tidegate
 from tidegate import errors
+from tidegate.client.connection import Connection
 from tidegate.client.options import Options
-from tidegate.gateway import http, metrics
+from tidegate.gateway import http, metrics, stream_metrics
 from tidegate.gateway.settings import Settings
 from tidegate.gateway.settings_fields import fields_of
 from tidegate.models import config, signature
+from tidegate.models.streams import declared
 
 UNITS = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 
@@ -28,6 +30,7 @@ DERIVED = {
     "client_bytes": "a quarter of the default of `queue_bytes`",
     "outbound_total_bytes": "a quarter of the memory, at most 1 GiB",
     "inbound_bytes": "an eighth of the memory, 32 to 512 MiB",
+    "stream_bytes": "a quarter of the memory, at most 4 GiB",
     "max_requests": "one for each 64 KiB of memory, at most 65536",
 }
 
@@ -81,11 +84,11 @@ def test_metrics(gateway_url: str) -> None:
 
 
 def test_reasons_in_metrics() -> None:
-    """Every reason for closing and refusing is explained."""
-    explained = [
-        [reason for row in table("docs/operating.md", "Metrics", number) for reason in codes(row[0])] for number in (1, 2)
-    ]
-    assert [set(reasons) for reasons in explained] == [set(metrics.CLOSE_REASONS), set(metrics.REFUSAL_REASONS)]
+    """Every reason for closing and refusing is explained, for connections and for streams."""
+    sets = (metrics.CLOSE_REASONS, metrics.REFUSAL_REASONS, stream_metrics.CLOSE_REASONS, stream_metrics.RESUMES)
+    for number, reasons in enumerate(sets, 1):
+        explained = [reason for row in table("docs/operating.md", "Metrics", number) for reason in codes(row[0])]
+        assert set(explained) == set(reasons)
 
 
 def test_paths() -> None:
@@ -100,10 +103,30 @@ def test_model_toml() -> None:
     defaults = msgspec.structs.asdict(config.ModelConfig())
     assert list(rows) == list(defaults)
     for name, default in defaults.items():
-        assert _shown_default(rows[name]) == (None if default in ({}, None) else default), name
+        shown = None if default in ({}, (), None, declared.DeclaredStream()) else default
+        assert _shown_default(rows[name]) == shown, name
     for number, struct in ((1, config.InputProbe), (2, config.PackageSource)):
         listed = [key for row in table("docs/models.md", "model.toml", number) for key in codes(row[0])]
         assert listed == list(struct.__struct_fields__)
+
+
+def test_declarations_of_streams() -> None:
+    """Every key of the tables about streams is listed, with its default where the document tells defaults."""
+    tables = {
+        "States": declared.DeclaredState,
+        "What is carried": declared.DeclaredCarry,
+        "Constants": declared.DeclaredConstant,
+        "Chunks": declared.DeclaredChunk,
+        "All streams of a model": declared.DeclaredStream,
+        "Generation": declared.DeclaredLoop,
+    }
+    for title, struct in tables.items():
+        rows = {codes(row[0])[0]: row for row in table("docs/models.md", title)}
+        assert list(rows) == list(struct.__struct_fields__)
+        for field in msgspec.structs.fields(struct):
+            if len(rows[field.name]) == 3:
+                default = None if field.default in ((), msgspec.NODEFAULT) else field.default
+                assert _shown_default(rows[field.name][1]) == default, field.name
 
 
 def test_verdicts() -> None:
@@ -145,3 +168,10 @@ def test_arguments_of_the_engine() -> None:
     rows = {codes(row[0])[0]: _shown_default(row[1]) for row in table("docs/engine.md", "In your own process")}
     parameters = inspect.signature(tidegate.Engine).parameters
     assert rows == {name: parameter.default for name, parameter in parameters.items()}
+
+
+def test_arguments_of_a_stream() -> None:
+    """Every argument of ``stream`` but for the constants is listed with its default."""
+    rows = {codes(row[0])[0]: _shown_default(row[1]) for row in table("docs/client.md", "Streams")}
+    parameters = inspect.signature(Connection.stream).parameters.values()
+    assert rows == {each.name: each.default for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY}

@@ -96,11 +96,48 @@ def test_drop_oldest_keeps_as_many_as_fit() -> None:
 
 def test_a_gap_waits_for_the_credit_of_what_follows_it() -> None:
     """A gap alone is not told: without what follows it nobody needs it."""
-    ring = filled(Ring("latest", 8, 1 << 20, until=2), 5)
+    ring = filled(Ring("latest", 8, 1 << 20, until=0), 5)
     assert not ring.ready
     assert ring.take(8) == []
-    ring.grant(5)
+    ring.grant(1)
     assert told(ring.take(8)) == [(1, 4), 5]
+
+
+def test_what_is_dropped_uses_no_credit() -> None:
+    """A credit for two more results is one for two that are there, however many were dropped before them (rule 2)."""
+    ring = filled(Ring("latest", 8, 1 << 20, until=2), 5)
+    assert told(ring.take(8)) == [(1, 4), 5]
+    assert told(filled(ring, 4).take(8)) == [(6, 8), 9]
+    filled(ring, 1)
+    assert ring.take(8) == []
+    ring.grant(9 + 1)
+    assert told(ring.take(8)) == [10]
+
+
+def test_what_is_dropped_on_its_way_once_more_uses_no_credit() -> None:
+    """Whoever has credit for one more than it has heard gets one, also when what it was meant for is lost, then dropped."""
+    ring = filled(Ring("latest", 8, 1 << 20, until=1), 1)
+    assert told(ring.take(8)) == [1]
+    ring.rewind(0)
+    filled(ring, 3)
+    assert told(ring.take(8)) == [(1, 3), 4]
+    filled(ring, 1)
+    assert not ring.ready
+    ring.rewind(0)
+    assert told(ring.take(8)) == [(1, 3), 4]
+    assert not ring.ready
+    ring.grant(5)
+    assert told(ring.take(8)) == [5]
+
+
+def test_what_is_told_twice_gives_no_credit_twice() -> None:
+    """A gap that is replayed does not let more be taken than the first time."""
+    ring = filled(Ring("drop_oldest", 4, 1 << 20, until=0), 9)
+    ring.grant(2)
+    first = told(ring.take(8))
+    assert len(first) == 3
+    ring.rewind(0)
+    assert told(ring.take(8)) == first
 
 
 @pytest.mark.parametrize("overflow", ["block", "latest", "drop_oldest"])

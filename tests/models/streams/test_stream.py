@@ -186,6 +186,25 @@ def test_no_more_steps_wait_than_may() -> None:
         stream.expects(4, b"")
 
 
+def test_ends_that_nobody_takes_are_bounded() -> None:
+    """Steps that fail without having had room take the places of steps that may wait, until their ends are taken."""
+    hand = Hand()
+    stream = make_stream(hand, most=2, steps=4, until=0)
+    for _ in range(2):
+        accept(stream, 1)
+        hand.finish()
+    for value in range(4):
+        accept(stream, value)
+    stream.cancel(3, 0.0)
+    assert (len(stream.ring), stream.next_step) == (2 + 4, 3)
+    accept(stream, 1)
+    with pytest.raises(Overloaded):
+        accept(stream, 1)
+    stream.ring.grant(6)
+    assert len(seen(stream)) == 6
+    accept(stream, 1)
+
+
 def test_a_fork_goes_its_own_way() -> None:
     """Two streams with one past share nothing that either changes."""
     hand = Hand()

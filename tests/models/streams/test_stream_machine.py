@@ -32,7 +32,7 @@ class StreamMachine(RuleBasedStateMachine):
         self.accepted: deque[tuple[int, float, int]] = deque()  # steps that have not ended: number, value and runs
         self.sum = 0.0  # after the steps that have ended
         self.running = 0.0
-        self.last_seq = 0
+        self.last_seq = self.told = 0
         self.ended: list[int] = []
         self.under_way: list[Any] = []
         self.connected = True
@@ -102,13 +102,18 @@ class StreamMachine(RuleBasedStateMachine):
         seen = -1
         while seen < self.stream.ring.seq:
             seen = self.stream.ring.seq
-            self.under_way += self.stream.take(64)
+            self.under_way += self._taken()
             self.deliver(len(self.under_way))
             if self.acks:
                 self.stream.ring.grant(None, self.last_seq)
             self.stream.go_on(0.0)
-        self.under_way += self.stream.take(64)
+        self.under_way += self._taken()
         self.deliver(len(self.under_way))
+
+    def _taken(self) -> list[Any]:
+        items = self.stream.take(64)
+        self.told = max([self.told, *[item.seq for item in items if not isinstance(item, Ended)]])
+        return items
 
     @rule(value=st.integers(1, 9))
     def a_wrong_number_is_refused_and_changes_nothing(self, value: int) -> None:
@@ -157,7 +162,11 @@ class StreamMachine(RuleBasedStateMachine):
     def send(self, most: int) -> None:
         items = self.stream.take(most)
         if self.until is not None:
-            assert all(isinstance(item, Ended) or item.seq <= self.until for item in items), "not beyond the credit"
+            for item in items:
+                if isinstance(item, Gap):
+                    self.until += max(0, item.last - max(item.first - 1, self.told))
+                assert isinstance(item, Ended) or item.seq <= self.until, "not beyond the credit"
+                self.told = max(self.told, 0 if isinstance(item, Ended) else item.seq)
         self.under_way += items
 
     @precondition(lambda self: self.under_way)
