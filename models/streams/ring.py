@@ -118,7 +118,7 @@ class Ring:
         self.seq = 0
         self.nbytes = 0
         self.dropped = 0
-        self._overflow = overflow
+        self._overflow: Overflow = overflow
         self._most = most
         self._most_bytes = most_bytes
         self._until = NEVER if until is None else until
