@@ -13,8 +13,7 @@ Rules, each with a test; the order of service is in ``queue``, ``worker`` and ``
    away, ``too_late`` has its answer already. The other members of its batch notice nothing.
 4. A batch whose every member is gone is told to stop.
 5. Whatever happens, every request that was admitted leaves exactly once, and what it held is given back.
-6. A batch that stays at its slot (see ``burst``) is called back as soon as anybody else wants the slot, and one of its
-   requests that needs no more steps leaves at once.
+6. A batch that stays at its slot (see ``burst``) is called back as soon as anybody else wants the slot.
 """
 
 from __future__ import annotations
@@ -173,10 +172,7 @@ class Service:
         return min(self._deadlines.next_check(), self._dispatcher.next_check(now))
 
     def stepped(self, batch: Batch, run: Run, now: float) -> dict[Sink, list[Answer]]:
-        """Take note of a step of a batch that stays at its slot; return what came of it, by sink.
-
-        ``go_on`` is to be called when that was told.
-        """
+        """Take note of a step of a batch that stays; return what came of it, by sink. When that was told, call ``go_on``."""
         batch.burst.told += 1
         self._dispatcher.stepped(batch, run.compute_s, now)
         batch.worker.stepped(batch, run)

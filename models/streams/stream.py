@@ -17,13 +17,13 @@ Bounds: those of its steps and its ring.
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, cast
 
-from tidegate.errors import Cancelled, DeadlineExceeded, InternalError, TidegateError
+from tidegate.errors import Cancelled, DeadlineExceeded, TidegateError
 from tidegate.results import Timing
 
 from ..request import NEVER, Request
+from .outcome import timing_of, told
 from .ring import Failed, Item, Produced, Ring
 from .row_state import alone
 from .steps import Step, Steps
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from ..request import Sink
     from ..worker import Worker
     from .agenda import Agenda, Made, State
-
-_log = logging.getLogger("tidegate.models")
 
 NO_RUN = Timing(0, 0, 0)
 _TOKEN_BYTES = 8  # of what is told while a step goes on at its slot
@@ -295,7 +293,7 @@ class Stream:
             request = Request(kind, self, arrays, self._sink, self.client, now, step.deadline, steps)
             self._runs.run(request)
         except Exception as error:
-            self._fail(_told(error), now)
+            self._fail(told(error), now)
             return True
         self._request = request
         return False
@@ -309,9 +307,9 @@ class Stream:
             made = step.agenda.ran(self.state, run, start, stop)
         except Exception as error:
             self._request = None
-            self._fail(_told(error), now)
+            self._fail(told(error), now)
         else:
-            self._take(made, _timing(request, run), now)
+            self._take(made, timing_of(request, run), now)
             if run.stays and self._running is step:
                 self._stay(request, run)
                 return True
@@ -397,19 +395,3 @@ class Stream:
 
 def _bytes(state: State) -> int:
     return sum([array.nbytes for array in state.values()])
-
-
-def _timing(request: Request, run: Run) -> Timing:
-    """Return what a run cost; one object for all who have waited equally long."""
-    queue_us = max(0, int(1e6 * (run.started - request.arrival)))
-    timing: Timing | None = run.context
-    if timing is None or timing.queue_us != queue_us:
-        timing = run.context = Timing(queue_us, int(1e6 * run.compute_s), run.size)
-    return timing
-
-
-def _told(error: Exception) -> TidegateError:
-    if isinstance(error, TidegateError):
-        return error
-    _log.error("a step could not be run", exc_info=error)
-    return InternalError("a defect; the log says more")
