@@ -65,21 +65,32 @@ class StepResults:
         Raises:
             InvalidInput, TooLarge: as ``writer.encode`` does.
         """
-        key = tuple([(name, array.dtype, array.shape) for name, array in outputs.items()])
-        kind = self._kinds.get(key)
-        if kind is None:
+        data = self.known(result.stream, result, outputs)
+        if data is None:
             data = encode(result, Form.MSGPACK, outputs)
-            self._learn(key, outputs)
-            return data
+            self._learn(_kind(outputs), outputs)
+        return data
+
+    def known(self, stream: int | str | None, told: Any, outputs: Mapping[str, Array]) -> bytes | None:
+        """Write one result of a stream, if one of its kind was written before; otherwise return None.
+
+        Args:
+            stream: the stream's name.
+            told: whatever has ``step``, ``seq``, ``final``, ``timing``, ``text`` and ``reason`` as a ``Result`` has them.
+            outputs: the arrays.
+        """
+        kind = self._kinds.get(_kind(outputs))
+        if kind is None:
+            return None
         headers, paddings = kind
-        head, said = (_HEADS[0], b"") if result.text is None and result.reason is None else _said(result)
-        name: bytes = _pack(result.stream)
+        head, said = (_HEADS[0], b"") if told.text is None and told.reason is None else _said(told)
+        name: bytes = _pack(stream)
         size = len(head) + len(name) + _NUMBERS_BYTES + len(headers) + len(said)
         if size > HEADER_MAX_BYTES:
-            return encode(result, Form.MSGPACK, outputs)
-        timing = result.timing
+            return None
+        timing = told.timing
         numbers = _pack_numbers(
-            _STEP, result.step, _SEQ, result.seq, _FINAL, _TRUE if result.final else _FALSE,
+            _STEP, told.step, _SEQ, told.seq, _FINAL, _TRUE if told.final else _FALSE,
             _QUEUE, timing.queue_us, _COMPUTE, timing.compute_us, _ROWS, timing.batch_size,
         )  # fmt: skip
         pieces: list[Any] = [size.to_bytes(LENGTH_BYTES, "little"), head, name, numbers, headers, said]
@@ -97,7 +108,11 @@ class StepResults:
         self._kinds[key] = _packed("outputs", headers), [PADDING[-header["nbytes"] % ALIGNMENT] for header in headers]
 
 
-def _said(result: Result) -> tuple[bytes, bytes]:
+def _kind(outputs: Mapping[str, Array]) -> tuple[Any, ...]:
+    return tuple([(name, array.dtype, array.shape) for name, array in outputs.items()])
+
+
+def _said(result: Any) -> tuple[bytes, bytes]:
     """Give the head of a result that says something, and what it says."""
     said = b""
     count = 0

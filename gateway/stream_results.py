@@ -14,7 +14,7 @@ from tidegate.codecs.step_results import StepResults
 from tidegate.codecs.writer import encode
 from tidegate.models.streams.ring import Failed, Gap, Produced
 
-from .large_result import LargeResult, is_large
+from .large_result import LARGE_BYTES, LargeResult, is_large
 from .own_messages import error_message
 
 if TYPE_CHECKING:
@@ -28,10 +28,12 @@ MSGPACK = Form.MSGPACK  # looking a member up in its class takes longer than com
 class StreamResults:
     """Writes what streams have to tell; one for all connections."""
 
-    __slots__ = ("_encode",)
+    __slots__ = ("_encode", "_known")
 
     def __init__(self) -> None:
-        self._encode = StepResults().encode
+        results = StepResults()
+        self._encode = results.encode
+        self._known = results.known
 
     def write(self, name: Id, form: Form, item: Item) -> bytes | LargeResult:
         """Write one item of the stream that has this name.
@@ -40,7 +42,10 @@ class StreamResults:
             TidegateError: an output cannot be written.
         """
         if type(item) is Produced:
-            result, outputs = _result(name, item), item.outputs
+            outputs = item.outputs
+            if form is MSGPACK and item.nbytes < LARGE_BYTES and (data := self._known(name, item, outputs)) is not None:
+                return data
+            result = _result(name, item)
             if is_large(outputs.values(), form):
                 return LargeResult(result, form, outputs)
             return self._encode(result, outputs) if form is MSGPACK else encode(result, form, outputs)

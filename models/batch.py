@@ -15,16 +15,17 @@ import numpy as np
 from tidegate.errors import InternalError, ModelFailed, TidegateError
 
 from .backend import RunControl
+from .burst import Burst
 from .planner import still_wanted
 from .queue import rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tidegate.results import Array
 
     from .model import Model
-    from .request import Piece, Request
+    from .request import Piece, Request, Together
     from .worker import Worker
 
 _SHORT_S = 0.005
@@ -44,9 +45,10 @@ class Run:
         compute_s: seconds that it took.
         context: a place for whoever takes the answers to keep what all of a run's answers share.
         extra: what ``Kind.together`` made of the outputs.
+        stays: whether its batch was still at the slot when it was over, and went on with the next step.
     """
 
-    __slots__ = ("compute_s", "context", "extra", "model", "outputs", "size", "started")
+    __slots__ = ("compute_s", "context", "extra", "model", "outputs", "size", "started", "stays")
 
     def __init__(self, model: Model, size: int, outputs: Sequence[Array], started: float, compute_s: float) -> None:
         self.model = model
@@ -56,6 +58,7 @@ class Run:
         self.compute_s = compute_s
         self.context: Any = None
         self.extra: Any = None
+        self.stays = False
 
     def rows(self, index: int, start: int, stop: int) -> Array:
         """Return rows ``start`` to ``stop`` of one output, as a view; the whole output if it has no rows."""
@@ -73,9 +76,25 @@ class Batch:
 
     Attributes:
         suspect: whether its worker died of the batch that it comes from.
+        burst: how long it stays at its slot.
+        tell: told of each step but the last, at the slot; returns whether anybody listens.
     """
 
-    __slots__ = ("_arrays", "_together", "control", "error", "estimate_s", "key", "pieces", "rows", "run", "suspect", "worker")
+    __slots__ = (
+        "_arrays",
+        "_together",
+        "burst",
+        "control",
+        "error",
+        "estimate_s",
+        "key",
+        "pieces",
+        "rows",
+        "run",
+        "suspect",
+        "tell",
+        "worker",
+    )
 
     def __init__(self, worker: Worker, pieces: list[Piece], *, suspect: bool = False) -> None:
         self.worker = worker
@@ -88,8 +107,15 @@ class Batch:
         self.estimate_s = 0.0
         self._arrays: list[Array] | None = None
         self.control = RunControl()
+        self.burst = Burst()
+        self.tell: Callable[[Batch, Run], bool] = _nobody
         self.run: Run | None = None
         self.error: TidegateError | None = None
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether its requests go on from one run to the next by themselves."""
+        return self._together is not None
 
     @property
     def is_short(self) -> bool:
@@ -111,31 +137,40 @@ class Batch:
         if not still_wanted(self.pieces):
             self.error = ModelFailed("every request of the batch was cancelled")
             return
-        model = self.worker.model
-        started = time.monotonic()
         try:
-            outputs, extra = self._compute(model)
+            self.run = self._ran() if self._together is None else self._ran_together(self._together)
         except TidegateError as error:
             self.error = error
         except Exception:
-            _log.exception("running %s failed in an unexpected way", model.name)
-            self.error = InternalError(f"running {model.name} failed; the gateway's log says why")
-        else:
-            self.run = Run(model, self.rows, outputs, started, time.monotonic() - started)
-            self.run.extra = extra
+            name = self.worker.model.name
+            _log.exception("running %s failed in an unexpected way", name)
+            self.error = InternalError(f"running {name} failed; the gateway's log says why")
 
-    def _compute(self, model: Model) -> tuple[Sequence[Array], Any]:
-        """Run the model; returns its outputs and what ``Kind.together`` makes of them."""
-        together = self._together
-        if together is None:
-            arrays = self._assemble(model) if self._arrays is None else self._arrays
-            outputs = model.backend.run(arrays, self.control)
-            self._check(model, outputs)
-            return outputs, None
-        arrays, gathered = together.gather(self.pieces)
+    def _ran(self) -> Run:
+        model, started = self.worker.model, time.monotonic()
+        arrays = self._assemble(model) if self._arrays is None else self._arrays
         outputs = model.backend.run(arrays, self.control)
         self._check(model, outputs)
-        return outputs, together.finish(gathered, outputs)
+        return Run(model, self.rows, outputs, started, time.monotonic() - started)
+
+    def _ran_together(self, together: Together) -> Run:
+        """Take one step after the other, as long as that is allowed; return the last one."""
+        model, started = self.worker.model, time.monotonic()
+        arrays, gathered = together.gather(self.pieces)
+        while True:
+            outputs = model.backend.run(arrays, self.control)
+            self._check(model, outputs)
+            extra = together.finish(gathered, outputs)
+            now = time.monotonic()
+            run, started = Run(model, self.rows, outputs, started, now - started), now
+            run.extra = extra
+            if not self.burst.goes_on() or (following := together.again(gathered, extra)) is None:
+                return run
+            run.stays = True
+            if not self.tell(self, run):
+                run.stays = False
+                return run
+            arrays, gathered = following
 
     def _assemble(self, model: Model) -> list[Array]:
         if len(self.pieces) == 1:
@@ -166,6 +201,10 @@ class Batch:
             axis = spec.batch_axis
             if axis is not None and (output.ndim <= axis or output.shape[axis] != self.rows):
                 raise ModelFailed(f"output {spec.name!r} has shape {list(output.shape)} for {self.rows} rows on axis {axis}")
+
+
+def _nobody(_batch: Batch, _run: Run) -> bool:
+    return False
 
 
 def _rows(request: Request, index: int, axis: int, start: int, stop: int) -> Array:

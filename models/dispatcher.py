@@ -13,6 +13,7 @@ Rules, each with a test:
    last seconds, long runs take all slots but one, so that a fast model never waits for a slow one to finish. With one
    slot it waits for one run.
 6. Runs that need a worker process are never more than the processes that are up.
+7. What could run together with a batch that stays at its slot (see ``burst``) waits for it instead of taking another slot.
 """
 
 from __future__ import annotations
@@ -125,6 +126,20 @@ class Dispatcher:
         else:
             self._ahead[batch] = None
 
+    def stepped(self, batch: Batch, step_s: float, now: float) -> None:
+        """Take note that a batch took a step of so many seconds and stays at its slot for another."""
+        worker = batch.worker
+        self.version += 1
+        worker.used_s += step_s * self._units(worker) / worker.weight
+        worker.remember(step_s)
+        self._running[batch] = now + batch.estimate_s
+
+    def waits(self, now: float) -> bool:
+        """Tell whether anything waits only for a slot."""
+        if self._ahead:
+            return True
+        return any(worker.has_work() and (not worker.delays or worker.ready_at() <= now) for worker in self._active)
+
     def is_ahead(self, batch: Batch) -> bool:
         """Tell whether a batch was handed over ahead of its turn (rule 4)."""
         return batch in self._ahead
@@ -168,7 +183,7 @@ class Dispatcher:
         return best if ahead else None
 
     def _may_run(self, worker: Worker, now: float) -> bool:
-        return (not worker.delays or worker.ready_at() <= now) and self._may_begin(worker, now)
+        return (not worker.delays or worker.ready_at() <= now) and not worker.joins() and self._may_begin(worker, now)
 
     def _may_begin(self, worker: Worker, now: float) -> bool:
         if worker.isolated and not self._has_process():

@@ -34,10 +34,13 @@ QUEUED, RUNNING, DONE = Status  # looking a member up in its class costs more th
 
 
 class Sink(Protocol):
-    """Who waits for requests. Each request is handed to one of the two methods, once, on the event loop."""
+    """Who waits for requests. Each request is handed to one of the two methods, once, on the event loop.
+
+    One that has room for several steps is handed over after each of them (see ``Request.steps``).
+    """
 
     def finished(self, run: Run, answers: Sequence[Answer]) -> None:
-        """Take the answers to all requests of this sink that one run has finished."""
+        """Take the answers to all requests of this sink that one run has finished, or has brought a step further."""
 
     def failed(self, request: Request, error: TidegateError) -> None:
         """Take the error that ends a request."""
@@ -62,6 +65,15 @@ class Together(Protocol):
 
         Raises:
             ModelFailed: they are not what they should be.
+        """
+        ...
+
+    def again(self, gathered: Any, extra: Any) -> tuple[list[Array], Any] | None:
+        """Return what ``gather`` would for the next step of the same requests; None if they do not all go on as they are.
+
+        Args:
+            gathered: what went into the last step.
+            extra: what ``finish`` made of it.
         """
 
 
@@ -116,6 +128,9 @@ class Request:
         taken: rows that were already given to batches.
         status: where it is.
         parts: answers of a request that was split, by first row: the run and the rows of it.
+        steps: how many runs it has room for, if it goes on from one to the next by itself. After each of them it is 0, and
+            whoever takes what came of the run says how many more there is room for, and sets ``arrays`` to what the next
+            one begins with; if it stays 0, the request has ended.
     """
 
     __slots__ = (
@@ -129,6 +144,7 @@ class Request:
         "rows",
         "sink",
         "status",
+        "steps",
         "tag",
         "taken",
     )
@@ -142,6 +158,7 @@ class Request:
         client: Client,
         arrival: float,
         deadline: float = NEVER,
+        steps: int = 1,
     ) -> None:
         self.kind = kind
         self.tag = tag
@@ -154,6 +171,7 @@ class Request:
         self.rows = kind.rows
         self.taken = 0
         self.status = QUEUED
+        self.steps = steps
         self.parts: dict[int, tuple[Run, int, int]] | None = None
 
     def __repr__(self) -> str:

@@ -85,7 +85,7 @@ class Scheduler:
         """
         batch = self._service.arrive(request, alone=alone)
         if batch is not None:
-            self.slots.submit(batch)
+            self._submit(batch)
             self._check_timer(request.arrival)
         elif self._due is None:
             # Not at once: what else comes in this turn of the loop joins the same batch.
@@ -121,7 +121,11 @@ class Scheduler:
         while (batch := self._service.next(now)) is not None:
             if self._service.is_ahead(batch):
                 batch.prepare()
-            self.slots.submit(batch)
+            self._submit(batch)
+
+    def _submit(self, batch: Batch) -> None:
+        batch.tell = self._tell_step
+        self.slots.submit(batch)
 
     def _finish_turn(self, now: float) -> None:
         if self._service.merges:
@@ -147,6 +151,24 @@ class Scheduler:
         self._timer_at = NEVER
         self.wake()
 
+    # Batches take steps.
+
+    def _tell_step(self, batch: Batch, run: Run) -> bool:
+        """Have a step of a batch that stays at its slot told; called at the slot. Tells whether the loop still runs."""
+        try:
+            self._loop.call_soon_threadsafe(self._stepped, batch, run)
+        except RuntimeError:
+            return False
+        return True
+
+    def _stepped(self, batch: Batch, run: Run) -> None:
+        now = time.monotonic()
+        self._observe(batch, run)  # before its requests begin with the next step
+        for sink, answers in self._service.stepped(batch, run, now).items():
+            self._hand_over(sink, run, answers)
+        self._service.go_on(batch)
+        self._finish_turn(now)
+
     # Batches come back.
 
     def _done(self, job: Batch | Merge) -> None:
@@ -161,12 +183,15 @@ class Scheduler:
 
     def _came_back(self, batch: Batch, now: float) -> None:
         self._service.came_back(batch, now)
+        run = batch.run
+        if run is not None and batch.goes_on:
+            self._answer(batch, run, 0, 0)  # at once: what waits is to join those that go on, in one batch
         if self._service.has_work():
             self._service.expire(now, _TOLD_PER_TURN)
             self._dispatch(now)  # the slot computes again before anybody is answered
-        run = batch.run
         if run is not None:
-            self._answer(batch, run, 0, 0)
+            if not batch.goes_on:
+                self._answer(batch, run, 0, 0)
             self._observe(batch, run)
 
     def _answer(self, batch: Batch, run: Run, first: int, row: int) -> None:

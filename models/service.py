@@ -13,6 +13,7 @@ Rules, each with a test; the order of service is in ``queue``, ``worker`` and ``
    away, ``too_late`` has its answer already. The other members of its batch notice nothing.
 4. A batch whose every member is gone is told to stop.
 5. Whatever happens, every request that was admitted leaves exactly once, and what it held is given back.
+6. A batch that stays at its slot (see ``burst``) is called back as soon as anybody else wants the slot.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING
 from tidegate.errors import Cancelled, CancelOutcome, DeadlineExceeded, InternalError, Overloaded, ShuttingDown
 
 from .bounds import Bounds, Held
+from .burst import room_of
 from .deadlines import Deadlines
 from .dispatcher import Dispatcher
 from .forecast import expected_s
@@ -57,6 +59,7 @@ class Service:
         self.failed: list[tuple[Request, TidegateError]] = []
         self.merges: list[Merge] = []
         self._merging: set[Request] = set()
+        self._staying: dict[Batch, None] = {}  # those that may take more than one step
         self._workers = tuple(workers)
         self._dispatcher = Dispatcher(slots, processes)
         self._deadlines = Deadlines()
@@ -122,6 +125,7 @@ class Service:
     def close(self) -> None:
         """Take nothing in any more, and end what waits."""
         self._closing = True
+        self._call_back()
         for worker in self._workers:
             for request in worker.waiting():
                 self._fail(request, _ended(request))
@@ -147,6 +151,8 @@ class Service:
                     self._give_up(piece)
         if batch is not None:
             self._hand_out(batch)
+        elif self._staying and self._dispatcher.waits(now):
+            self._call_back()
         return batch
 
     def is_idle(self) -> bool:
@@ -165,14 +171,38 @@ class Service:
         """Return when something has to be decided even if nothing happens until then; ``NEVER`` if nothing has."""
         return min(self._deadlines.next_check(), self._dispatcher.next_check(now))
 
+    def stepped(self, batch: Batch, run: Run, now: float) -> dict[Sink, list[Answer]]:
+        """Take note of a step of a batch that stays; return what came of it, by sink. When that was told, call ``go_on``."""
+        batch.burst.told += 1
+        self._dispatcher.stepped(batch, run.compute_s, now)
+        batch.worker.stepped(batch, run)
+        _observe_margin(batch, now)
+        told: dict[Sink, list[Answer]] = {}
+        for row, (request, _, _) in enumerate(batch.pieces):
+            request.forecast = NEVER  # which was of its first answer
+            if request.status is not DONE:
+                request.steps = 0
+                told.setdefault(request.sink, []).append((request, row, row + 1))
+        return told
+
+    def go_on(self, batch: Batch) -> None:
+        """Let a batch that stays take further steps, and those of its requests leave that need none."""
+        for request, _, _ in batch.pieces:
+            if not request.steps and request.status is not DONE:
+                self._leave(request)
+                batch.burst.called_back = True
+        batch.burst.allow(room_of(batch.pieces), batch.estimate_s)
+
     def came_back(self, batch: Batch, now: float) -> None:
         """Take note of a batch that came back from its slot; its answers are taken with ``answers``."""
         worker = batch.worker
         del self.at_slots[batch]
+        if batch in self._staying:
+            del self._staying[batch], worker.staying[batch]
         self._dispatcher.release(batch, now)
         final = worker.settle(batch)
         if batch.run is not None:
-            worker.margin.observe([now - request.forecast for request, _, _ in batch.pieces if request.forecast != NEVER])
+            _observe_margin(batch, now)
         if worker.has_work():
             self._dispatcher.wake(worker, now)
         for request in final:
@@ -231,6 +261,14 @@ class Service:
         for request, _, _ in batch.pieces:
             request.status = RUNNING
         self.at_slots[batch] = None
+        if batch.goes_on and (room := room_of(batch.pieces)) > 1:
+            self._staying[batch] = batch.worker.staying[batch] = None
+            batch.burst.allow(room, batch.estimate_s)
+
+    def _call_back(self) -> None:
+        """Let no batch stay at its slot."""
+        for batch in self._staying:
+            batch.burst.called_back = True
 
     def _gather(self, request: Request, at: int, run: Run, start: int, stop: int) -> None:
         """Keep one part of a request that was split; when all of it is here, have it put together."""
@@ -246,7 +284,9 @@ class Service:
             return
         if request.taken < request.rows:
             request.kind.worker.queue.remove(request)
-        self._dropped |= request.taken > 0
+        if request.taken:
+            self._dropped = True
+            self._call_back()
         self._leave(request)
         self.failed.append((request, error))
 
@@ -326,6 +366,11 @@ class Service:
             rows=kind.rows,
             share=share,
         )
+
+
+def _observe_margin(batch: Batch, now: float) -> None:
+    """Take note of how far answers came behind their forecasts."""
+    batch.worker.margin.observe([now - request.forecast for request, _, _ in batch.pieces if request.forecast != NEVER])
 
 
 def _no_room(worker: Worker, bound: str, why: str) -> Overloaded:

@@ -34,6 +34,7 @@ from .triage import triage
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
+    from .batch import Run
     from .model import Model
     from .request import Piece, Request
 
@@ -59,6 +60,7 @@ class Worker:
         weight: its share of compute time relative to other models.
         used_s: compute seconds used, divided by the weight: its place in the turns between models.
         running: batches at the slots.
+        staying: those of them that may take more than one step (see ``burst``).
         late: pieces that were given up when a batch was made; whoever asked for the batch ends their requests.
     """
 
@@ -78,6 +80,7 @@ class Worker:
         "objective_s",
         "queue",
         "running",
+        "staying",
         "units",
         "used_s",
         "weight",
@@ -96,6 +99,7 @@ class Worker:
         self.weight = config.weight
         self.used_s = 0.0
         self.running = 0
+        self.staying: dict[Batch, None] = {}
         self.late: list[Piece] = []
         self._sizes = Sizes(model.batching.sizes)
         self._delay_s = config.max_delay_ms / 1000
@@ -133,6 +137,14 @@ class Worker:
         """Return the largest batch that is worth it (rules 1 and 3), or that should be tried now."""
         cap = self.costs.explore() if explore else self.costs.cap()
         return cap if self.objective_s == NEVER else self.costs.size_within(self.objective_s / 3, cap, key)
+
+    def joins(self) -> bool:
+        """Tell whether what is next goes on with a batch that stays at its slot, as soon as that was called back."""
+        if not self.staying or self._retries:
+            return False
+        key = self.queue.next_key()
+        rows, cap = self.queue.rows_with(key), self.cap(key)
+        return any(batch.key == key and batch.rows + rows <= cap for batch in self.staying)
 
     def is_full(self) -> bool:
         """Tell whether a batch that is taken now would gain nothing by waiting."""
@@ -225,6 +237,10 @@ class Worker:
         """Return every request that is not at a slot."""
         again = (request for pieces, _ in self._retries for request, _, _ in pieces)
         return list(dict.fromkeys([*self.queue, *again]))
+
+    def stepped(self, batch: Batch, run: Run) -> None:
+        """Take note of a step of a batch that stays at its slot."""
+        self.costs.observe(batch.rows, run.compute_s, batch.key)
 
     def settle(self, batch: Batch) -> list[Request]:
         """Take note of a batch that came back; return the requests for which its error is final."""

@@ -51,9 +51,11 @@ class Agenda(Protocol):
 
     def arrays(self, state: State) -> tuple[list[Array], Kind]:
         """Return the inputs of the next run in the order of the model's signature, and the kind of its request."""
+        ...
 
     def ran(self, state: State, run: Run, start: int, stop: int) -> Made:
         """Take rows ``start`` to ``stop`` of a run. What it returns holds copies: a view would keep the whole batch."""
+        ...
 
     def stop(self) -> None:
         """End after the run that is under way, if more were to come."""

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("tidegate.models")
 
 _PER_TURN = 256
+_WEIGHED_EVERY = 16  # results, while a step goes on at its slot
 
 
 class Receiver(Protocol):
@@ -320,10 +321,22 @@ class StreamHost:
     def finished(self, run: Run, answers: Sequence[Answer]) -> None:
         """Take what came of steps (see ``Sink``): all streams go on before anybody is told, so that a slot does not wait."""
         now = time.monotonic()
+        if run.stays:
+            self._stepped(run, answers, now)
+            return
         for request, start, stop in answers:
             stream: Stream = request.tag
             stream.ran(request, run, start, stop, now)
             self._settle(stream)
+
+    def _stepped(self, run: Run, answers: Sequence[Answer], now: float) -> None:
+        """Take what came of steps that go on at their slot meanwhile; so whoever listens is told at once."""
+        for request, start, stop in answers:
+            stream: Stream = request.tag
+            if not stream.ran(request, run, start, stop, now) or not stream.ring.seq % _WEIGHED_EVERY:
+                self._settle(stream)
+            elif stream.receiver is not None and stream.ready:
+                self._tell(stream)
 
     def failed(self, request: Request, error: TidegateError) -> None:
         """Take the error of a step (see ``Sink``)."""

@@ -91,7 +91,6 @@ class LocalStream:
                 now=time.monotonic(),
                 **self._options,
             )
-            self._stream.ring.grant(None, 0)
         return self
 
     async def __aexit__(self, *_: object) -> None:

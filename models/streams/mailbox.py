@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from .stream import Stream
 
 
+_FEW = 8  # tasks that wait for one stream
+
+
 class Awaited:
     """A step whose results are read.
 
@@ -56,7 +59,8 @@ class Mailbox:
         self._unread = 0
         self._steps: dict[int, list[Awaited]] = {}
         self._order: deque[Awaited] = deque()  # those of which something may come, as they were sent
-        self._changed = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._waiting: list[asyncio.Future[None]] = []  # those who wait for a change
         self._stream: Stream | None = None
 
     def expect(self, stream: Stream, number: int) -> Awaited:
@@ -99,7 +103,8 @@ class Mailbox:
             await self._change()
         item = waiting.popleft()
         self._unread -= 1
-        self._take()
+        if self._unread == self._window - 1:  # else everything that there was has been taken
+            self._take()
         if isinstance(item, StreamResult):
             return item
         raise item
@@ -118,18 +123,32 @@ class Mailbox:
         while self.ended is None:
             await self._change()
 
-    async def _change(self) -> None:
-        self._changed.clear()
-        await self._changed.wait()
+    def _change(self) -> asyncio.Future[None]:
+        """Return what is done when something has changed."""
+        if len(self._waiting) >= _FEW:
+            self._waiting = [future for future in self._waiting if not future.done()]
+        future = self._loop.create_future()
+        self._waiting.append(future)
+        return future
+
+    def _changed(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
 
     def _take(self) -> None:
         stream = self._stream
         if stream is None:
             return
-        while self._unread < self._window and (items := stream.take(self._window - self._unread)):
+        while (room := self._window - self._unread) > 0:
+            items = stream.take(room, keep=False)
             for item in items:
                 self._sort(stream, item)
-        self._changed.set()
+            if len(items) < room:
+                break
+        if self._waiting:
+            self._changed()
 
     def _sort(self, stream: Stream, item: Item | Ended) -> None:
         if isinstance(item, Ended):
@@ -137,12 +156,15 @@ class Mailbox:
         elif isinstance(item, Gap):
             self.dropped += item.last - item.first + 1
         elif (awaited := self._of(item)) is not None:
-            awaited.items.append(item.error if isinstance(item, Failed) else _result(stream, item))
             self._unread += 1
-            self._end_before(awaited)
-            awaited.ended = isinstance(item, Failed) or item.final
-        if not isinstance(item, Ended):
-            stream.ring.grant(None, item.seq)
+            if self._order and self._order[0] is not awaited:
+                self._end_before(awaited)
+            if isinstance(item, Failed):
+                awaited.items.append(item.error)
+                awaited.ended = True
+            else:
+                awaited.items.append(_result(stream, item))
+                awaited.ended = item.final
 
     def _end_before(self, awaited: Awaited) -> None:
         """Take note that nothing more comes of the steps before one of which something came."""
@@ -151,7 +173,10 @@ class Mailbox:
 
     def _of(self, item: Produced | Failed) -> Awaited | None:
         """Return which step an item is of: of those with its number, the last that was sent before it came."""
-        return next((each for each in reversed(self._steps.get(item.step, [])) if each.after < item.seq), None)
+        for each in reversed(self._steps.get(item.step, ())):
+            if each.after < item.seq:
+                return each
+        return None
 
 
 def _result(stream: Stream, item: Produced) -> StreamResult:

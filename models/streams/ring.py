@@ -10,7 +10,8 @@ Knows nothing of models, steps' contents or messages. Rules, each with a test:
    only the newest item that was not taken is kept, under ``drop_oldest`` as many as fit; a gap tells of the others in their
    place.
 
-Bounds: items and bytes. What ends a step is always taken in, so they are exceeded by at most one item for each step that waits.
+Bounds: items and bytes. What ends a step is always taken in, so they are exceeded by at most one item for each step that
+waits; and after ``rewind`` by what the slot had room for before (see ``burst``).
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class Produced(Struct, gc=False):
 
     Attributes:
         seq: its number in the stream.
+        nbytes: bytes of memory that it takes, about; the ring's.
         step: the step's number.
         final: whether the step is done.
         outputs: tensors by name.
@@ -50,11 +52,7 @@ class Produced(Struct, gc=False):
     text: str | None = None
     reason: str | None = None
     seq: int = 0
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of memory that it takes, about."""
-        return _ITEM_BYTES + sum([array.nbytes for array in self.outputs.values()])
+    nbytes: int = 0
 
 
 class Failed(Struct, gc=False):
@@ -121,7 +119,7 @@ class Ring:
         self.seq = 0
         self.nbytes = 0
         self.dropped = 0
-        self._overflow = overflow
+        self._overflow: Overflow = overflow
         self._most = most
         self._most_bytes = most_bytes
         self._until = NEVER if until is None else until
@@ -140,7 +138,8 @@ class Ring:
     @property
     def ready(self) -> bool:
         """Whether there is something that may be taken."""
-        return bool(self._waiting) and self._allowed() > 0
+        waiting = self._waiting
+        return bool(waiting) and (waiting[-1].seq <= self._until or self._allowed() > 0)
 
     @property
     def waiting(self) -> int:
@@ -159,6 +158,14 @@ class Ring:
         count = len(self) if self._acknowledged else len(self._waiting)
         return not count or (count < self._most and self.nbytes < self._most_bytes)
 
+    def room(self, nbytes: int) -> int:
+        """Return how many steps may run one after the other, each of whose items has so many bytes of tensors."""
+        if self._overflow != "block":
+            return self._most
+        count = len(self._waiting) + (len(self._kept) if self._acknowledged else 0)
+        room = min(self._most - count, (self._most_bytes - self.nbytes) // (_ITEM_BYTES + nbytes))
+        return room if room > 0 else int(self.has_room())
+
     def add(self, item: Numbered) -> None:
         """Number an item and keep it."""
         self.seq += 1
@@ -166,8 +173,13 @@ class Ring:
         if self._overflow == "latest":
             self._drop_all()
         self._waiting.append(item)
+        if type(item) is Produced:
+            item.nbytes = _ITEM_BYTES
+            for array in item.outputs.values():
+                item.nbytes += array.nbytes
         self.nbytes += item.nbytes
-        self._make_room()
+        if not self._acknowledged or self._overflow != "block":
+            self._make_room()
 
     def grant(self, until: int | None, seen: int | None = None) -> None:
         """Allow items up to number ``until`` to be taken, and forget what was seen; neither is ever taken back."""
@@ -177,20 +189,40 @@ class Ring:
             self._acknowledged = True
             self._forget_seen(seen)
 
-    def take(self, most: int) -> list[Item]:
-        """Take the next items, at most so many, as far as the credit reaches."""
-        count = min(most, self._allowed())
+    def take(self, most: int, *, keep: bool = True) -> list[Item]:
+        """Take the next items, at most so many, as far as the credit reaches.
+
+        Args:
+            most: how many.
+            keep: whether they may be asked for once more; otherwise they count as seen.
+        """
         waiting = self._waiting
-        if count:
-            self._until += self._dropped_ahead()
-        taken = [waiting.popleft() for _ in range(count)]
-        self._kept.extend(taken)
-        if taken:
-            self._taken = max(self._taken, taken[-1].seq)
-            self._until = max(self._until, self._taken)
+        if waiting and len(waiting) <= most and waiting[-1].seq <= self._until and not isinstance(waiting[0], Gap):
+            taken = list(waiting)
+            waiting.clear()
+        else:
+            taken = self._take_some(most)
+        if not taken:
+            return taken
+        if keep:
+            self._kept.extend(taken)
+        else:
+            self._acknowledged = True
+            for item in taken:
+                if not isinstance(item, Gap):
+                    self.nbytes -= item.nbytes
+        self._taken = max(self._taken, taken[-1].seq)
+        self._until = max(self._until, self._taken)
         if not self._acknowledged or self._overflow != "block":
             self._make_room()
         return taken
+
+    def _take_some(self, most: int) -> list[Item]:
+        """Take what may be taken now, where the credit does not cover all of it or there is a gap."""
+        count = min(most, self._allowed())
+        if count:
+            self._until += self._dropped_ahead()
+        return [self._waiting.popleft() for _ in range(count)]
 
     def rewind(self, last_seq: int) -> int:
         """Let what comes after number ``last_seq`` be taken once more; return the number of the first item that is kept."""
@@ -237,14 +269,16 @@ class Ring:
     def _forget_seen(self, seen: int) -> None:
         kept = self._kept
         while kept and kept[0].seq <= seen:
-            self._lose(kept.popleft())
+            item = kept.popleft()
+            if not isinstance(item, Gap):
+                self.nbytes -= item.nbytes
 
     def _make_room(self) -> None:
         """Forget what was taken longest ago, then, if the policy says so, what waits longest, until the bounds hold."""
         kept = self._kept
         if self._overflow == "block" and self._acknowledged:
             return
-        while kept and (len(self) > self._most or self.nbytes > self._most_bytes):
+        while kept and (len(kept) + len(self._waiting) > self._most or self.nbytes > self._most_bytes):
             self._lose(kept.popleft())
         if self._overflow == "drop_oldest":
             while len(self._waiting) > 2 and (len(self._waiting) > self._most or self.nbytes > self._most_bytes):

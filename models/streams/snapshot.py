@@ -77,7 +77,8 @@ def write(snapshot: Snapshot) -> bytes:
         [_described(name, array) for name, array in snapshot.constants.items()],
         [_described(name, array) for name, array in snapshot.state.items()],
     ]
-    packed: bytes = msgpack.packb(content, use_bin_type=True)
+    packed: bytes | None = msgpack.packb(content, use_bin_type=True)
+    assert packed is not None  # says what msgpack's type hints do not
     return _MAGIC + packed
 
 

@@ -8,7 +8,8 @@ with a test:
 2. A step that fails leaves the state as it was before it. Its number is expected again, and the steps that were accepted
    behind it fail as well: none of them ever runs on a state that its sender did not mean.
 3. Each step that was accepted ends by exactly one final item, in the order of the steps.
-4. Under ``block`` nothing runs while the ring has no room.
+4. Under ``block`` nothing runs while the ring has no room. A step that goes on at its compute slot by itself is allowed no
+   more runs than there is room for.
 5. A stream that is dropped forgets everything at once. What still runs for it comes back to nobody.
 
 Bounds: those of its steps and its ring.
@@ -16,19 +17,21 @@ Bounds: those of its steps and its ring.
 
 from __future__ import annotations
 
-import logging
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, cast
 
-from tidegate.errors import Cancelled, DeadlineExceeded, InternalError, TidegateError
+from tidegate.errors import Cancelled, DeadlineExceeded, TidegateError
 from tidegate.results import Timing
 
 from ..request import NEVER, Request
+from .outcome import timing_of, told
 from .ring import Failed, Item, Produced, Ring
 from .row_state import alone
 from .steps import Step, Steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tidegate.results import Array
 
     from ..batch import Run
     from ..client import Client
@@ -37,9 +40,8 @@ if TYPE_CHECKING:
     from ..worker import Worker
     from .agenda import Agenda, Made, State
 
-_log = logging.getLogger("tidegate.models")
-
 NO_RUN = Timing(0, 0, 0)
+_TOKEN_BYTES = 8  # of what is told while a step goes on at its slot
 
 Status = Literal["open", "closing", "closed"]
 
@@ -287,28 +289,39 @@ class Stream:
             return False
         try:
             arrays, kind = step.agenda.arrays(self.state)
-            request = Request(kind, self, arrays, self._sink, self.client, now, step.deadline)
+            steps = 1 if kind.together is None else self.ring.room(_TOKEN_BYTES)
+            request = Request(kind, self, arrays, self._sink, self.client, now, step.deadline, steps)
             self._runs.run(request)
         except Exception as error:
-            self._fail(_told(error), now)
+            self._fail(told(error), now)
             return True
         self._request = request
         return False
 
-    def ran(self, request: Request, run: Run, start: int, stop: int, now: float) -> None:
-        """Take what came of a run, and go on."""
+    def ran(self, request: Request, run: Run, start: int, stop: int, now: float) -> bool:
+        """Take what came of a run, and go on; tell whether the request does so by itself."""
         step = self._running
         if request is not self._request or step is None:
-            return
-        self._request = None
+            return False
         try:
             made = step.agenda.ran(self.state, run, start, stop)
         except Exception as error:
-            self._fail(_told(error), now)
+            self._request = None
+            self._fail(told(error), now)
         else:
-            queue_us = max(0, int(1e6 * (run.started - request.arrival)))
-            self._take(made, Timing(queue_us, int(1e6 * run.compute_s), run.size), now)
+            self._take(made, timing_of(request, run), now)
+            if run.stays and self._running is step:
+                self._stay(request, run)
+                return True
+            self._request = None
         self.go_on(now)
+        return False
+
+    def _stay(self, request: Request, run: Run) -> None:
+        """Let a request go on at its slot, with what it has come to (rule 4)."""
+        request.arrays = (cast("Array", self.state),)
+        request.arrival = run.started + run.compute_s
+        request.steps = self.ring.room(_TOKEN_BYTES) or 1
 
     def failed(self, request: Request, error: TidegateError, now: float) -> None:
         """Take note that a run has failed, and go on."""
@@ -364,23 +377,21 @@ class Stream:
         """Whether there is something to take."""
         return self.ring.ready or (self.ended is not None and not self.ring.waiting)
 
-    def take(self, most: int) -> list[Item | Ended]:
-        """Take what may be told now, in order, at most so many items; ``Ended`` comes last, once."""
-        taken: list[Item | Ended] = [*self.ring.take(most)]
+    def take(self, most: int, *, keep: bool = True) -> list[Item | Ended]:
+        """Take what may be told now, in order, at most so many items; ``Ended`` comes last, once.
+
+        Args:
+            most: how many items.
+            keep: whether they may be asked for once more (see ``attach``).
+        """
+        taken: list[Item | Ended] = self.ring.take(most, keep=keep)  # type: ignore[assignment]  # it is nobody else's
         if self.ended is not None and not self.ring.waiting and len(taken) < most:
             taken.append(self.ended)
             self.ended = None
-        if taken and self.busy and self._request is None:
+        if self._request is None and taken and self.busy:
             self._runs.soon(self)
         return taken
 
 
 def _bytes(state: State) -> int:
     return sum([array.nbytes for array in state.values()])
-
-
-def _told(error: Exception) -> TidegateError:
-    if isinstance(error, TidegateError):
-        return error
-    _log.error("a step could not be run", exc_info=error)
-    return InternalError("a defect; the log says more")

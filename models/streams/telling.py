@@ -15,7 +15,29 @@ if TYPE_CHECKING:
     from .rows import Rows
 
 
-def tell(after: Rows, choice: Array, outputs: Sequence[Array], order: Sequence[int]) -> list[Made]:
+class Tokens:
+    """A token for each row, of which none is at its end or wants more told; each is looked at when it is asked for.
+
+    Attributes:
+        after: the rows as they are to be fed next.
+    """
+
+    __slots__ = ("_arrays", "_order", "_tokens", "_vocab", "after")
+
+    def __init__(self, after: Rows, choice: Array, tokens: Sequence[int], order: Sequence[int]) -> None:
+        self.after = after
+        self._arrays = choice[:, None]
+        self._tokens = tokens
+        self._order = order
+        self._vocab = after.loop.vocab
+
+    def __getitem__(self, at: int) -> Made:
+        row, vocab = self._order[at], self._vocab
+        text = None if vocab is None else vocab[self._tokens[row]]
+        return Made(RowState(self.after, row), {"token": self._arrays[row]}, False, text)
+
+
+def tell(after: Rows, choice: Array, outputs: Sequence[Array], order: Sequence[int]) -> list[Made] | Tokens:
     """Tell what came of rows.
 
     Args:
@@ -24,12 +46,10 @@ def tell(after: Rows, choice: Array, outputs: Sequence[Array], order: Sequence[i
         outputs: of the run.
         order: which rows to tell of, in this order.
     """
-    tokens, arrays = choice.tolist(), list(choice[:, None])
+    tokens = choice.tolist()
     if _all_go_on(after, tokens):
-        vocab = after.loop.vocab
-        texts = [None] * len(tokens) if vocab is None else [vocab[token] for token in tokens]
-        return [Made(RowState(after, row), {"token": arrays[row]}, final=False, text=texts[row]) for row in order]
-    table = after.table
+        return Tokens(after, choice, tokens, order)
+    arrays, table = list(choice[:, None]), after.table
     return [_made(after, row, table[row], arrays[row], outputs) for row in order]
 
 

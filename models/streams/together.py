@@ -13,7 +13,7 @@ from tidegate.errors import ModelFailed
 
 from .group import Group
 from .rows import Rows, join
-from .telling import tell
+from .telling import Tokens, tell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +67,7 @@ class Generations:
             inputs[index] = group.owners[0].constants[name]
         return inputs
 
-    def finish(self, gathered: Joined, outputs: Sequence[Array]) -> list[Made]:
+    def finish(self, gathered: Joined, outputs: Sequence[Array]) -> Sequence[Made] | Tokens:
         """Choose each row's token; returns what came of each request, in their order.
 
         Raises:
@@ -75,6 +75,13 @@ class Generations:
         """
         after, choice = self.after(gathered.rows, outputs)
         return tell(after, choice, outputs, gathered.where)
+
+    def again(self, gathered: Joined, extra: Sequence[Made] | Tokens) -> tuple[list[Array], Joined] | None:
+        """Return the inputs of the next step of the same requests (see ``Together``)."""
+        if not isinstance(extra, Tokens):
+            return None
+        follows = Joined(extra.after, gathered.where)
+        return self.inputs(follows.rows), follows
 
     def after(self, rows: Rows, outputs: Sequence[Array]) -> tuple[Rows, Array]:
         """Return the rows as they are to be fed next, and the tokens that were chosen, INT64 [rows].

@@ -83,7 +83,10 @@ class StreamResult(Result):
         text: str | None = None,
         reason: str | None = None,
     ) -> None:
-        super().__init__(outputs, model=model, version=version, timing=timing)
+        self._outputs = outputs  # as the base class does it: to call it takes as long as all of this
+        self.model = model
+        self.version = version
+        self.timing = timing
         self.seq = seq
         self.step = step
         self.final = final

@@ -24,6 +24,15 @@ BOUNDS = Bounds(queue_requests=8, queue_bytes=1000, client_bytes=500, max_reques
 COSTS = {1: 0.004, 2: 0.005, 4: 0.007}
 
 
+STAYS: Any = object()
+
+
+def may_step(batch: Batch) -> bool:
+    """Tell whether a slot could take a step of the batch and another one."""
+    burst = batch.burst
+    return batch.goes_on and burst.taken + 1 < burst.until and not burst.called_back and not batch.control.stopped
+
+
 def made(name: str, **options: Any) -> Worker:
     return Worker(replace(model(name, **{"cost_s": COSTS, "sizes": range(1, 5), **options}), outputs=()))
 
@@ -38,6 +47,7 @@ class Account(RuleBasedStateMachine):
             made("gaps", sizes=(1, 2, 4), pure=False),
             made("patient", delay_ms=5.0, objective_ms=30.0),
             made("isolated", executor="process", cost_s={1: 0.1, 4: 0.4}),
+            made("staying", cost_s={1: 0.0003, 4: 0.0004}),
         ]
         self.service = Service(self.workers, SLOTS, BOUNDS, lambda: 1)
         self.clients = [Client() for _ in range(3)]
@@ -47,6 +57,7 @@ class Account(RuleBasedStateMachine):
         self.began: set[int] = set()  # of requests of which any part was handed out
         self.out: list[Batch] = []
         self.closed = False
+        self.had_turn = False  # and nothing came in since, nor has time passed
 
     def end(self, request: Request) -> None:
         assert request.tag not in self.ended, "it was told twice"
@@ -77,7 +88,7 @@ class Account(RuleBasedStateMachine):
             self.began.add(request.tag)
 
     @rule(
-        who=st.tuples(st.integers(0, 3), st.integers(0, 2)),
+        who=st.tuples(st.integers(0, 4), st.integers(0, 2)),
         rows=st.integers(1, 6),
         key=st.sampled_from("kl"),
         priority=st.integers(-1, 0),
@@ -86,10 +97,14 @@ class Account(RuleBasedStateMachine):
     )
     def arrive(self, who: tuple[int, int], rows: int, key: str, priority: int, limit_s: float, alone: bool) -> None:
         """A request comes; if it is refused, nothing of it is kept."""
-        kind = Kind(self.workers[who[0]], key, rows, nbytes=10 * rows, priority=priority)
+        together: Any = STAYS if who[0] == 4 else None
+        steps, rows = (rows, 1) if together else (1, rows)
+        kind = Kind(self.workers[who[0]], key, rows, nbytes=10 * rows, priority=priority, together=together)
         tag = len(self.live) + len(self.ended)
-        request = Request(kind, tag, (), None, self.clients[who[1]], self.now, self.now + limit_s)  # type: ignore[arg-type]
+        client, limit = self.clients[who[1]], self.now + limit_s
+        request = Request(kind, tag, (), None, client, self.now, limit, steps)  # type: ignore[arg-type]
         refused: Overloaded | ShuttingDown | None = None
+        self.had_turn = False
         batch = None
         try:
             batch = self.service.arrive(request, alone=alone)
@@ -108,6 +123,7 @@ class Account(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.0005, 0.003, 0.01, 0.1]))
     def time_passes(self, seconds: float) -> None:
         """The clock goes on."""
+        self.had_turn = False
         self.now += seconds
 
     @rule()
@@ -128,11 +144,13 @@ class Account(RuleBasedStateMachine):
         while (batch := self.service.next(self.now)) is not None:
             self.handed_out(batch)
         self.tell()
+        self.had_turn = True
 
     @precondition(lambda self: self.out)
     @rule(data=st.data(), how=st.sampled_from(["ran", "ran", "failed", "died"]), seconds=st.sampled_from([0.001, 0.01]))
     def came_back(self, data: st.DataObject, how: str, seconds: float) -> None:
         """A batch comes back from its slot in one way or another."""
+        self.had_turn = False
         running = [batch for batch in self.out if not self.service.is_ahead(batch)]
         batch = data.draw(st.sampled_from(running))
         self.out.remove(batch)
@@ -144,6 +162,25 @@ class Account(RuleBasedStateMachine):
         self.tell()
         if batch.run is not None:
             self.answered(batch)
+
+    @precondition(lambda self: any(may_step(batch) for batch in self.out))
+    @rule(data=st.data(), room=st.lists(st.integers(0, 3), min_size=4, max_size=4))
+    def stepped(self, data: st.DataObject, room: list[int]) -> None:
+        """A batch that stays at its slot takes a step, and some of its requests need no more of them."""
+        batch = data.draw(st.sampled_from([batch for batch in self.out if may_step(batch)]))
+        assert batch.burst.goes_on()
+        told = self.service.stepped(batch, Run(batch.worker.model, batch.rows, (), self.now - 0.0003, 0.0003), self.now)
+        done = []
+        for (request, start, stop), steps in zip([one for some in told.values() for one in some], room, strict=False):
+            assert request.tag not in self.ended, "what has ended is told nothing"
+            assert stop - start == 1
+            request.steps = steps
+            done += [] if steps else [request]
+        self.service.go_on(batch)
+        for request in done:
+            self.end(request)
+        assert batch.burst.called_back or not done
+        assert batch.burst.until <= batch.burst.told + 8
 
     def answered(self, batch: Batch) -> None:
         members = [request for request, _, _ in batch.pieces]
@@ -169,6 +206,7 @@ class Account(RuleBasedStateMachine):
     def cancel(self, data: st.DataObject) -> None:
         """Whoever asked changes his mind, and is told the truth."""
         request = data.draw(st.sampled_from(self.live))
+        self.had_turn = False
         assert self.service.cancel(request) == ("dropped" if request.tag in self.began else "removed")
         self.tell()
         assert self.service.cancel(request) == "too_late"
@@ -213,6 +251,12 @@ class Account(RuleBasedStateMachine):
             assert queue.rows == sum(one.rows - one.taken for one in waiting)
             assert queue.nbytes == sum(one.kind.nbytes for one in waiting)
             assert queue.limited == sum(one.deadline != NEVER for one in waiting)
+
+    @invariant()
+    def who_waits_for_a_slot_calls_back(self) -> None:
+        """Once the shell had its turn, no batch stays at a slot for which others wait."""
+        if self.had_turn and self.service._dispatcher.waits(self.now):
+            assert not any(may_step(batch) for batch in self.out)
 
     @invariant()
     def no_more_batches_are_out_than_slots(self) -> None:

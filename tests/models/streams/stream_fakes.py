@@ -66,7 +66,7 @@ class Hand:
     def finish(self, now: float = 0.0) -> None:
         """Let the request that waits longest run."""
         request = self.requests.pop(0)
-        run = SimpleNamespace(outputs=[request.arrays[0]], started=now, compute_s=0.0, size=1)
+        run = SimpleNamespace(outputs=[request.arrays[0]], started=now, compute_s=0.0, size=1, context=None, stays=False)
         request.tag.ran(request, run, 0, 1, now)
 
     def fail(self, error: Any, now: float = 0.0) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -126,21 +127,12 @@ def test_a_batch_that_stays_together_is_not_copied(table: Table, monkeypatch: py
             runs.append((list(arrays), list(outputs)))
             return outputs
 
-    monkeypatch.setattr("tidegate.models.batch.Batch._compute", _compute_with(Spy()))
+    monkeypatch.setattr(table.worker, "model", replace(table.model, backend=Spy()))
     players = [table.player().step([1, 2], max_steps=steps) for steps in (4, 9, 9, 9)]
     table.play(*players)
     for (_, before), (arrays, _) in pairwise(runs):
         assert all(np.shares_memory(given, made) for given, made in zip(arrays[3:], before[1:], strict=True))
         assert all(given.flags.c_contiguous for given in arrays)
-
-
-def _compute_with(backend: Any) -> Any:
-    def compute(self: Any, _model: Any) -> Any:
-        arrays, gathered = self._together.gather(self.pieces)
-        outputs = backend.run(arrays)
-        return outputs, self._together.finish(gathered, outputs)
-
-    return compute
 
 
 def test_needless_padding_is_let_go(table: Table) -> None:
