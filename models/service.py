@@ -190,7 +190,7 @@ class Service:
         for request, _, _ in batch.pieces:
             if not request.steps and request.status is not DONE:
                 self._leave(request)
-                batch.burst.called_back = True
+                batch.burst.called_back = self._dropped = True
         batch.burst.allow(room_of(batch.pieces), batch.estimate_s)
 
     def came_back(self, batch: Batch, now: float) -> None:
