@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from .settings import Settings
 
 _LATE_S = 0.002  # a timer that is this late has waited for a busy loop
-_EXPIRED_PER_TURN = 64
+_EXPIRED_AT_ONCE = 4  # streams; each may keep hundreds of results, and letting go of them takes a quarter of a millisecond
 _SPOKES = 16  # connections are looked after a sixteenth at a time, so that ten thousand of them do not stop the loop
 
 
@@ -173,10 +173,10 @@ class Hub:
 
     def _expire_streams(self) -> None:
         now, host = time.monotonic(), self.engine.streams
-        streams, more = self.residences.expire(now, _EXPIRED_PER_TURN)
+        streams, more = self.residences.expire(now, _EXPIRED_AT_ONCE)
         for stream in streams:
             host.drop(stream, "shutting_down" if self.draining else "expired")
-        if host.expire(now, _EXPIRED_PER_TURN) or more:
+        if host.expire(now, _EXPIRED_AT_ONCE) or more:
             self._chores.add((self._expire_streams,))
 
     # The engine tells.
