@@ -19,6 +19,7 @@ from websockets.typing import Subprotocol
 
 from tidegate.models.engine import Engine
 
+from . import static_pages
 from .access import access
 from .connection import GatewayConnection
 from .http import HttpState, process_request
@@ -121,6 +122,7 @@ class Gateway:
             self.engine.models,
             self.metrics,
             self.hub.has_room,
+            await asyncio.to_thread(static_pages.load),
         )
         for sock in self._sockets:
             self._servers.append(await self._listen(sock))

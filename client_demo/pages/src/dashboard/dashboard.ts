@@ -1,0 +1,5 @@
+/** The page `/dashboard`. */
+
+import { startPage } from "../shell/page.js";
+
+startPage();

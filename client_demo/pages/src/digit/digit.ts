@@ -1,0 +1,5 @@
+/** The page `/digit`. */
+
+import { startPage } from "../shell/page.js";
+
+startPage();

@@ -1,0 +1,5 @@
+/** The page `/microphone`. */
+
+import { startPage } from "../shell/page.js";
+
+startPage();

@@ -1,0 +1,5 @@
+/** The page `/playground`. */
+
+import { startPage } from "../shell/page.js";
+
+startPage();

@@ -1,0 +1,5 @@
+/** The page `/`: what this gateway is, and where everything else lies. */
+
+import { startPage } from "../shell/page.js";
+
+startPage();

@@ -1,0 +1,5 @@
+/** The page `/text`. */
+
+import { startPage } from "../shell/page.js";
+
+startPage();
