@@ -43,7 +43,10 @@ export function picture(strokes: readonly Stroke[]): Float32Array {
 
 /** Move and scale strokes into the field; what is too wide is made narrower, what is too low higher. */
 function fitted(strokes: readonly Stroke[]): Stroke[] {
-  const [xs, ys] = [strokes.flatMap((stroke) => stroke.map(({ x }) => x)), strokes.flatMap((stroke) => stroke.map(({ y }) => y))];
+  const [xs, ys] = [
+    strokes.flatMap((stroke) => stroke.map(({ x }) => x)),
+    strokes.flatMap((stroke) => stroke.map(({ y }) => y)),
+  ];
   const [left, right, top, bottom] = [least(xs), most(xs), least(ys), most(ys)];
   const [width, height] = [Math.max(right - left, 1e-6), Math.max(bottom - top, 1e-6)];
   const across = Math.min(TALL / height, WIDE / width);
@@ -76,7 +79,8 @@ function apart(x: number, y: number, from: Point, to: Point): number {
   const [dx, dy] = [to.x - from.x, to.y - from.y];
   const along = ((x - from.x) * dx + (y - from.y) * dy) / (dx * dx + dy * dy || 1);
   const share = Math.min(1, Math.max(0, along));
-  return Math.hypot(x - from.x - share * dx, y - from.y - share * dy);
+  const [right, below] = [x - from.x - share * dx, y - from.y - share * dy];
+  return Math.sqrt(right * right + below * below); // many times as fast as Math.hypot
 }
 
 /** Find the radius of the pen that gives the right amount of ink. */

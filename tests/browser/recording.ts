@@ -1,0 +1,2 @@
+/** What the microphone hears. */
+export const RECORDING: string | undefined = undefined;

@@ -1,0 +1,21 @@
+/** What is to be seen on each page when a picture is taken of it. */
+
+import type { Page } from "playwright-core";
+import { draw } from "./drawing.js";
+import type { Stage } from "./stage.js";
+
+interface Sight {
+  readonly address: string;
+  readonly act?: (page: Page, stage: Stage) => Promise<void>;
+}
+
+export const SIGHTS: Record<string, Sight> = {
+  start: { address: "/" },
+  digit: {
+    address: "/digit",
+    async act(page) {
+      await draw(page, 3);
+      await page.locator("#answer", { hasText: "3" }).waitFor();
+    },
+  },
+};
