@@ -11,6 +11,13 @@ interface Sight {
 
 export const SIGHTS: Record<string, Sight> = {
   start: { address: "/" },
+  text: {
+    address: "/text",
+    async act(page) {
+      await page.getByRole("button", { name: "Write" }).click();
+      await page.locator(".written", { hasText: /.{60}/ }).first().waitFor();
+    },
+  },
   digit: {
     address: "/digit",
     async act(page) {

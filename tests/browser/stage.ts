@@ -16,6 +16,11 @@ export interface VisitOptions extends BrowserContextOptions {
   readonly expected?: readonly RegExp[];
 }
 
+/** Return where pages are, given where the WebSocket is. */
+export function origin(url: string): string {
+  return new URL("/", url.replace(/^ws/, "http")).origin;
+}
+
 export class Stage {
   private constructor(
     private readonly browser: Browser,
@@ -28,9 +33,11 @@ export class Stage {
     return new Stage(browser, gateway);
   }
 
-  /** The gateway's address for pages. */
-  get origin(): string {
-    return this.gateway.url.replace(/^ws/, "http").replace(/\/v1$/, "");
+  /** Kill the gateway, and start another one at the same address. */
+  async restart(): Promise<void> {
+    const { port } = new URL(this.gateway.url);
+    await this.gateway.kill();
+    this.gateway = await RealGateway.start("--port", port);
   }
 
   /** Open a page of the gateway, or of another address, as somebody who was never here; do something there, and leave. */
@@ -41,7 +48,7 @@ export class Stage {
     const complaints = new Complaints(context, expected);
     try {
       const page = await context.newPage();
-      await page.goto(new URL(address, this.origin).href);
+      await page.goto(new URL(address, origin(this.gateway.url)).href);
       await act(page);
       // Whatever the page has to say by now comes before the answer to this.
       await page.evaluate(() => new Promise((resolve) => setTimeout(resolve)));

@@ -1,0 +1,121 @@
+/** The page on which texts are written, several at once. */
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import type { Page } from "playwright-core";
+import { Way } from "../../client_js/test/gateway.js";
+import { origin, SKIP, Stage } from "./stage.js";
+
+/** How long a cut lasts; `npm run long` says longer. */
+const CUT_MS = Number(process.env.CUT_MS ?? 1_500);
+
+interface Wishes {
+  readonly count: number;
+  readonly seed?: number;
+  readonly pace: "to read along" | "to skim" | "as fast as it goes";
+}
+
+/** Ask for texts; they begin to be written. */
+async function ask(page: Page, { count, seed = 7, pace }: Wishes): Promise<void> {
+  await page.getByLabel("Texts").fill(String(count));
+  await page.getByLabel("First seed").fill(String(seed));
+  await page.getByLabel("Speed").selectOption(pace);
+  await page.getByRole("button", { name: "Write" }).click();
+}
+
+/** Wait until all texts have ended, and return them. */
+async function written(page: Page): Promise<string[]> {
+  await page.locator("#summary", { hasText: "all together" }).waitFor({ timeout: 30_000 + CUT_MS });
+  return page.locator(".written").allInnerTexts();
+}
+
+describe("the page that writes texts", { skip: SKIP }, () => {
+  let stage: Stage;
+  let way: Way;
+
+  before(async () => {
+    stage = await Stage.set();
+    way = await Way.to(stage.gateway.url);
+  });
+
+  after(async () => {
+    way?.close();
+    await stage?.close();
+  });
+
+  test("writes eight texts at once, each of its own, and the same again with the same seeds", async () => {
+    await stage.visit("/text", async (page) => {
+      await ask(page, { count: 8, pace: "as fast as it goes" });
+      const first = await written(page);
+      assert.equal(new Set(first).size, 8);
+      assert(first.every((text) => text.length > 5));
+      await ask(page, { count: 8, pace: "as fast as it goes" });
+      await page.locator("#summary", { hasText: "Writing" }).waitFor();
+      assert.deepEqual(await written(page), first);
+    });
+  });
+
+  test("can be stopped in mid-sentence, one text or all", async () => {
+    await stage.visit("/text", async (page) => {
+      await ask(page, { count: 3, pace: "to read along" });
+      const second = page.getByLabel("Text of seed 8");
+      await second.locator(".written", { hasText: /\w/ }).waitFor();
+      await second.getByRole("button", { name: "Stop" }).click();
+      await second.getByText("stopped").waitFor();
+      await page.getByRole("button", { name: "Stop all" }).click();
+      await written(page);
+      assert.equal(await page.getByText("· stopped").count(), 3);
+    });
+  });
+
+  test("says which characters the model does not know, and asks nothing", async () => {
+    await stage.visit("/text", async (page) => {
+      await page.getByLabel("Beginning").fill("déjà");
+      const prompt = page.getByLabel("Beginning");
+      assert.equal(await prompt.evaluate((input: HTMLInputElement) => input.validationMessage), "The model does not know é à");
+    });
+  });
+
+  test(`goes on without loss after its connection was cut for ${CUT_MS / 1000} s`, async () => {
+    let uncut: string[] = [];
+    await stage.visit("/text", async (page) => {
+      await ask(page, { count: 2, pace: "as fast as it goes" });
+      uncut = await written(page);
+    });
+    await stage.visit(
+      `${origin(way.url)}/text`,
+      async (page) => {
+        await ask(page, { count: 2, pace: "to skim" });
+        await page.locator(".written", { hasText: /\w/ }).first().waitFor();
+        way.isOpen = false;
+        way.cut();
+        await page.getByText("Not connected since").waitFor();
+        await new Promise((resolve) => setTimeout(resolve, CUT_MS));
+        way.isOpen = true;
+        assert.deepEqual(await written(page), uncut);
+        await page
+          .getByText(/The connection was lost for .* no character is missing/)
+          .first()
+          .waitFor();
+      },
+      { expected: [/ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|ERR_SOCKET_NOT_CONNECTED/] },
+    );
+  });
+
+  test("writes again what a gateway had lost that was killed and came back", async () => {
+    let undisturbed: string[] = [];
+    await stage.visit(
+      "/text",
+      async (page) => {
+        await ask(page, { count: 2, pace: "as fast as it goes" });
+        undisturbed = await written(page);
+        await ask(page, { count: 2, pace: "to skim" });
+        await page.locator(".written", { hasText: /\w/ }).first().waitFor();
+        await stage.restart();
+        assert.deepEqual(await written(page), undisturbed);
+        await page.getByText("written again").first().waitFor();
+      },
+      { expected: [/ERR_CONNECTION_REFUSED/] },
+    );
+  });
+});
