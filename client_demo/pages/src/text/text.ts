@@ -24,7 +24,7 @@ async function begin(gw: Connection, vocabulary: Vocabulary): Promise<void> {
   const wish = {
     prompt: vocabulary.encode(BEFORE + prompt),
     temperature: field("temperature").valueAsNumber,
-    pace: Number(byId("pace", HTMLSelectElement).value),
+    pace: () => Number(byId("pace", HTMLSelectElement).value),
   };
   everything.abort();
   const mine = (everything = new AbortController());

@@ -1,13 +1,18 @@
 /** Lets the model write one text, at a pace that can be read along, through cuts and restarts. It shows nothing. */
 
-import { type Connection, ResumeFailed } from "tidegate";
+import { type Connection, ResumeFailed, type Stream } from "tidegate";
+
+/** Results that may wait here: what is not read yet stays at the gateway, also through a cut. */
+const WINDOW = 8;
+/** Pauses that are shorter are not made, but added to the next one. */
+const SHORTEST_PAUSE_MS = 4;
 
 export interface Wish {
   readonly prompt: readonly number[];
   readonly temperature: number;
   readonly seed: number;
-  /** Characters in a second; 0 for as fast as it goes. */
-  readonly pace: number;
+  /** Characters in a second, as it is now; 0 for as fast as it goes. */
+  readonly pace: () => number;
 }
 
 export interface Progress {
@@ -37,15 +42,28 @@ export async function write(
 }
 
 async function writeOnce(gw: Connection, wish: Wish, signal: AbortSignal, onProgress: (progress: Progress) => void) {
+  const stream = await gw.stream("chars", {}, { window: WINDOW });
+  try {
+    await follow(stream, wish, signal, onProgress);
+  } finally {
+    void stream.close().catch(() => {}); // the page does not wait for a gateway that is away
+  }
+}
+
+async function follow(stream: Stream, wish: Wish, signal: AbortSignal, onProgress: (progress: Progress) => void) {
   const { pace, ...asked } = wish;
   let [text, tokens] = ["", 0];
   const start = performance.now();
-  for await (const result of gw.generate("chars", { ...asked, signal })) {
+  let due = start; // when the next character is to be shown
+  for await (const result of stream.generate({ ...asked, signal })) {
     if (signal.aborted) return; // the model is ahead of the reader; what was not read is not wanted any more
     text += result.text ?? "";
     tokens++;
-    onProgress({ text, rate: rate(tokens, performance.now() - start), reason: result.reason });
-    if (pace && !result.final) await pause(start + (tokens * 1000) / pace - performance.now(), signal);
+    const now = performance.now();
+    onProgress({ text, rate: rate(tokens, now - start), reason: result.reason });
+    if (!pace()) continue;
+    due = Math.max(due, now - SHORTEST_PAUSE_MS) + 1000 / pace();
+    await pause(due - now, signal);
   }
 }
 
@@ -56,7 +74,7 @@ function rate(count: number, ms: number): number {
 /** Wait, but not beyond a signal. */
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    if (ms <= 0 || signal.aborted) return resolve();
+    if (ms < SHORTEST_PAUSE_MS || signal.aborted) return resolve();
     const timer = setTimeout(end, ms);
     signal.addEventListener("abort", end);
     function end(): void {
