@@ -6,11 +6,13 @@ import { PAGES, shell } from "./shell.js";
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
+const SDK = here("../../client_js/src/index.ts");
+
 export default defineConfig({
   root: here("."),
   resolve: {
     alias: [
-      { find: /^tidegate$/, replacement: here("../../client_js/src/index.ts") },
+      { find: /^tidegate$/, replacement: SDK },
       { find: /^tidegate\/(.*)$/, replacement: here("../../client_js/src/$1/index.ts") },
     ],
   },
@@ -22,6 +24,13 @@ export default defineConfig({
     assetsInlineLimit: 0, // the pages' security policy takes scripts from this host only, none from data: addresses
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
-    rolldownOptions: { input: PAGES.map(({ file }) => here(file)) },
+    rolldownOptions: {
+      input: [...PAGES.map(({ file }) => here(file)), SDK],
+      // The SDK as a module of its own, for what people paste into the console; its name stays, so it is not kept for good.
+      preserveEntrySignatures: "exports-only",
+      output: {
+        entryFileNames: ({ facadeModuleId }) => (facadeModuleId === SDK ? "tidegate.js" : "assets/[name]-[hash].js"),
+      },
+    },
   },
 });

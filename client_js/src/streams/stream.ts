@@ -1,7 +1,7 @@
 /** A stream as the program sees it: steps to await, results to iterate over. It knows nothing of how they travel. */
 
 import type { ModelFacts } from "../catalogue.js";
-import { Payload, type Tensors, write } from "../codec.js";
+import { type Data, type Tensors, write } from "../codec.js";
 import { Cancelled, InvalidMessage } from "../errors.js";
 import { asPrompt, asStep, asTensors, type Value } from "../inputs.js";
 import type { ClientMessage, Overflow, Scalar } from "../messages.js";
@@ -31,6 +31,8 @@ export interface StreamOptions {
   readonly timeout?: number;
   /** −8 … 0; a larger one is served first. */
   readonly priority?: number;
+  /** A topic at which its results are told to whoever has subscribed to it. */
+  readonly publish?: string;
   /** A state to begin with, from `snapshot` of the same model; then there are no constants to give. */
   readonly snapshot?: Uint8Array;
 }
@@ -84,14 +86,14 @@ export class Stream<M extends ModelTypes = AnyModel> {
     constants: Readonly<Record<string, Value>>,
     options: StreamOptions,
   ): Promise<Stream<M>> {
-    const { version, outputs, overflow, window = 256, priority, snapshot } = options;
+    const { version, outputs, overflow, window = 256, priority, publish, snapshot } = options;
     if (!(window >= 1)) throw new RangeError(`window must be at least 1, not ${window}`);
     if (snapshot && Object.keys(constants).length) throw new TypeError("a snapshot has its constants with it");
     const log = host.create(model, window);
     const given: Tensors = snapshot
       ? { snapshot: { datatype: "UINT8", shape: [snapshot.length], data: snapshot } }
       : asTensors(constants, host.catalogue.of(model, version).inputs);
-    const payload = new Payload(given, host.session.options.form);
+    const payload = host.session.payload(given);
     const stream = new Stream<M>(host, options, log);
     await stream.errand(log, log, (id) =>
       payload.write({
@@ -105,6 +107,7 @@ export class Stream<M extends ModelTypes = AnyModel> {
         ...(overflow && { overflow }),
         ...(snapshot && { from_snapshot: true }),
         ...(priority && { priority }),
+        ...(publish !== undefined && { publish }),
       }),
     );
     return stream;
@@ -226,7 +229,7 @@ export class Stream<M extends ModelTypes = AnyModel> {
     await new Promise<void>((resolve) => {
       const stop = session.clock.after(session.options.closeTimeout, resolve);
       const end = (): void => (stop(), resolve());
-      const message = (): ArrayBuffer => this.write({ op: "close", stream: log.name });
+      const message = (): Data => this.write({ op: "close", stream: log.name });
       host.add(new Errand(session.clock, Infinity, session.nextId(), log, undefined, { resolve: end, reject: end }, message));
       log.closing = true;
     });
@@ -236,7 +239,7 @@ export class Stream<M extends ModelTypes = AnyModel> {
     await this.close();
   }
 
-  private errand(log: StreamLog, made: StreamLog | undefined, message: (id: number) => ArrayBuffer): Promise<Tensors> {
+  private errand(log: StreamLog, made: StreamLog | undefined, message: (id: number) => Data): Promise<Tensors> {
     const { session } = this.host;
     return new Promise((resolve, reject) => {
       const id = session.nextId();
@@ -260,7 +263,7 @@ export class Stream<M extends ModelTypes = AnyModel> {
     return this.host.catalogue.of(this.log.model, this.options.version);
   }
 
-  private write(message: ClientMessage): ArrayBuffer {
+  private write(message: ClientMessage): Data {
     return write(message, this.host.session.options.form);
   }
 }

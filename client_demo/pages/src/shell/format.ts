@@ -31,11 +31,12 @@ export function seconds(ms: number): string {
   return ms < 10_000 ? `${(ms / 1000).toFixed(1)} s` : duration(ms / 1000);
 }
 
-/** Write a duration given in seconds: 42 s, 5 min 3 s, 2 h 5 min, 3 d 4 h. */
+/** Write a duration given in seconds: 42 s, 5 min 3 s, 42 min, 2 h 5 min, 3 d 4 h. */
 export function duration(given: number): string {
   const s = Math.round(given);
   if (s < 60) return `${s} s`;
-  if (s < 3_600) return `${Math.floor(s / 60)} min ${s % 60} s`;
+  if (s < 600) return `${Math.floor(s / 60)} min ${s % 60} s`;
+  if (s < 3_600) return `${Math.floor(s / 60)} min`;
   if (s < 86_400) return `${Math.floor(s / 3_600)} h ${Math.floor((s % 3_600) / 60)} min`;
   return `${Math.floor(s / 86_400)} d ${Math.floor((s % 86_400) / 3_600)} h`;
 }

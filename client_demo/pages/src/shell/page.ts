@@ -11,6 +11,7 @@ const TOLD_MS = 8_000;
 /** Make the header work; return the connection once it is open, which may be when the gateway has come back. */
 export function startPage(): Promise<Connection> {
   wireTheme(byId("theme", HTMLButtonElement));
+  document.querySelector(".top [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   const pill = byId("connection", HTMLElement);
   const journal = new Journal();
   return connect(undefined, {
