@@ -16,6 +16,7 @@ export interface Limits {
   readonly text_bytes: number;
   readonly in_flight: number;
   readonly streams?: number;
+  readonly subscriptions?: number;
 }
 
 export interface Hello {
@@ -93,6 +94,25 @@ export interface Gap {
   readonly to: number;
 }
 
+/** Something that was published: one of `data`, tensors with `timing`, `error` and `closed`. */
+export interface EventMessage {
+  readonly op: "event";
+  readonly topic: string;
+  readonly seq: number;
+  readonly at_ms: number;
+  readonly data?: Readonly<Record<string, unknown>>;
+  readonly model_name?: string;
+  readonly model_version?: string;
+  readonly stream?: Id;
+  readonly step?: number;
+  readonly final?: boolean;
+  readonly timing?: WireTiming;
+  readonly text?: string;
+  readonly reason?: string;
+  readonly error?: { readonly code: string; readonly message: string };
+  readonly closed?: string;
+}
+
 /** What the gateway sends. */
 export type ServerMessage =
   | Hello
@@ -101,6 +121,8 @@ export type ServerMessage =
   | Opened
   | Resumed
   | Gap
+  | EventMessage
+  | { readonly op: "subscribed" | "unsubscribed"; readonly id: Id; readonly topic: string }
   | { readonly op: "models"; readonly id: Id; readonly models: readonly ModelEntry[] }
   | { readonly op: "ping" | "pong"; readonly id?: Id }
   | { readonly op: "goaway"; readonly time_left_ms: number; readonly reason: string }
@@ -140,6 +162,7 @@ export const TENSORS: Record<string, string> = {
   open: "constants",
   result: "outputs",
   snapshot: "outputs",
+  event: "outputs",
 };
 
 // Fields and their types: s text, i id, n integer from 0, p integer from 1, b boolean, m map, l list; ? if it may be absent.
@@ -157,6 +180,9 @@ const FIELDS: Record<string, string> = {
   closed: "stream:i reason:s",
   snapshot: "id:i stream:i step:n outputs:l",
   resumed: "token:s streams:l lost?:l",
+  subscribed: "id:i topic:s",
+  unsubscribed: "id:i topic:s",
+  event: "topic:s seq:p at_ms:n data?:m timing?:m error?:m closed?:s",
 };
 const TIMING = "queue_us:n compute_us:n batch_size:n";
 const LIMITS = "message_bytes:p text_bytes:p in_flight:p streams?:n";
@@ -200,6 +226,7 @@ export function asServerMessage(map: Fields): ServerMessage | undefined {
   if (op === "resumed")
     (map.streams as unknown[]).forEach((each, i) => check(isMap(each) ? each : {}, STREAM, `streams[${i}].`));
   if (op === "result") checkResult(map);
+  if (op === "event" && map.timing) check(map, "model_name:s model_version:s outputs:l");
   return map as unknown as ServerMessage;
 }
 
