@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from tidegate.codecs.datatypes import datatype_of
 from tidegate.codecs.errors import Form
-from tidegate.codecs.messages import Result, Timing
+from tidegate.codecs.messages import Result
+from tidegate.codecs.parts import Timing
 from tidegate.codecs.result_template import ResultTemplate, run_part
 from tidegate.codecs.tensors import pack_strings
 from tidegate.codecs.writer import encode
@@ -22,7 +23,7 @@ from .large_result import LARGE_BYTES, LargeResult, is_large
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-    from tidegate.codecs.messages import Id
+    from tidegate.codecs.parts import Id
     from tidegate.models.batch import Run
     from tidegate.models.request import Request
     from tidegate.results import Array

@@ -44,6 +44,7 @@ OUTCOMES = (
             errors.UnexpectedStep,
             errors.StepConflict,
             errors.ResumeFailed,
+            errors.Forbidden,
             errors.InternalError,
         )
     ),

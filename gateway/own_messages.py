@@ -5,13 +5,14 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from tidegate.codecs.messages import AnnouncedLimits, Error, Hello
+from tidegate.codecs.messages import Error, Hello
+from tidegate.codecs.parts import AnnouncedLimits
 from tidegate.errors import Cancelled, ResumeFailed
 from tidegate.version import __version__
 
 if TYPE_CHECKING:
     from tidegate.codecs.errors import Subject
-    from tidegate.codecs.messages import Id
+    from tidegate.codecs.parts import Id
     from tidegate.errors import TidegateError
 
     from .settings import Settings

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tidegate.codecs.known_headers import KnownHeader
-    from tidegate.codecs.messages import Cancel, Id, Infer
+    from tidegate.codecs.messages import Cancel, Infer
+    from tidegate.codecs.parts import Id
     from tidegate.codecs.reader import Received
     from tidegate.models.batch import Run
     from tidegate.models.request import Answer, Kind

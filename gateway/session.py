@@ -24,7 +24,7 @@ from .stream_steps import learn, take_known
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tidegate.codecs.messages import Id
+    from tidegate.codecs.parts import Id
     from tidegate.codecs.reader import Received
     from tidegate.codecs.steps import Steps
     from tidegate.models.request import Kind
