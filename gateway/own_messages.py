@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .settings import Settings
 
-FEATURES = ("streams", "resume", "generation", "snapshot")
+FEATURES = ("streams", "resume", "generation", "snapshot", "subscriptions")
 
 
 def greeting(settings: Settings, resume_token: str) -> Hello:
@@ -27,6 +27,7 @@ def greeting(settings: Settings, resume_token: str) -> Hello:
         text_bytes=settings.text_bytes,
         in_flight=settings.in_flight,
         streams=settings.streams_per_connection,
+        subscriptions=settings.subscriptions_per_connection,
     )
     return Hello(
         protocol="tidegate.v1",
