@@ -2,7 +2,7 @@
 
 import { mkdirSync } from "node:fs";
 import { SIGHTS } from "./sights.js";
-import { RECORDING } from "./recording.js";
+import { recording } from "./recording.js";
 import { Stage, type VisitOptions } from "./stage.js";
 
 const LOOKS: Record<string, VisitOptions> = {
@@ -14,7 +14,8 @@ const LOOKS: Record<string, VisitOptions> = {
 const folder = process.argv[2] ?? "screenshots";
 const wanted = process.argv.slice(3);
 mkdirSync(folder, { recursive: true });
-const stage = await Stage.set([], RECORDING);
+const sound = recording();
+const stage = await Stage.set([], sound.name);
 try {
   for (const [name, { address, act }] of Object.entries(SIGHTS)) {
     if (wanted.length && !wanted.includes(name)) continue;
@@ -31,4 +32,5 @@ try {
   }
 } finally {
   await stage.close();
+  sound.remove();
 }

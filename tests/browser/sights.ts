@@ -11,6 +11,14 @@ interface Sight {
 
 export const SIGHTS: Record<string, Sight> = {
   start: { address: "/" },
+  microphone: {
+    address: "/microphone",
+    async act(page) {
+      await page.getByRole("button", { name: "Start listening" }).click();
+      await page.locator("#verdict[data-speech=yes]").waitFor();
+      await page.waitForFunction(() => Number(document.getElementById("chunks")!.textContent) > 100);
+    },
+  },
   text: {
     address: "/text",
     async act(page) {

@@ -7,7 +7,7 @@ import { CHUNK_S, type Heard } from "./listen.js";
 import { Newest } from "./numbers.js";
 import { isSpeech, type Span, Spans } from "./speech.js";
 
-const SHOWN_S = 20;
+const SHOWN_S = 12;
 const SHOWN = Math.round(SHOWN_S / CHUNK_S);
 const TIMED = 500; // round trips that the numbers are of
 const NOTES = 6;

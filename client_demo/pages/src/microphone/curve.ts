@@ -3,7 +3,7 @@
 import { colour, onTheme } from "../shell/theme.js";
 import { isSpeech } from "./speech.js";
 
-const LINES_S = 5; // a line at every so many seconds
+const LINES_S = 2; // a line at every so many seconds
 const FONT = "12px system-ui, sans-serif";
 
 export class Curve {
@@ -37,12 +37,12 @@ export class Curve {
     pen.font = FONT;
     const values = this.values();
     this.drawLines(pen, width, height);
-    const bar = width / most;
     const [speech, silence] = [colour("--chart-1"), colour("--control")];
+    const edge = (index: number): number => Math.round(width - ((values.length - index) * width) / most);
     values.forEach((value, index) => {
       pen.fillStyle = isSpeech(value) ? speech : silence;
       const high = Math.max(1, value * height);
-      pen.fillRect(width - (values.length - index) * bar, height - high, Math.max(bar - 0.4, 0.6), high);
+      pen.fillRect(edge(index), height - high, edge(index + 1) - edge(index), high);
     });
   }
 
