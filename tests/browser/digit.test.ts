@@ -1,19 +1,11 @@
 /** The page on which digits are drawn. */
 
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { answer, DRAWABLE, draw } from "./drawing.js";
-import { SKIP, Stage } from "./stage.js";
+import { SKIP, stage } from "./shared.js";
 
 describe("the page that recognises digits", { skip: SKIP }, () => {
-  let stage: Stage;
-
-  before(async () => {
-    stage = await Stage.set();
-  });
-
-  after(() => stage?.close());
-
   test("recognises what is drawn with a mouse", async () => {
     await stage.visit("/digit", async (page) => {
       for (const digit of DRAWABLE) {

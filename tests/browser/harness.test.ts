@@ -1,18 +1,10 @@
 /** The harness itself: that it sees what a browser complains of. */
 
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
-import { SKIP, Stage } from "./stage.js";
+import { describe, test } from "node:test";
+import { SKIP, stage } from "./shared.js";
 
 describe("the harness", { skip: SKIP }, () => {
-  let stage: Stage;
-
-  before(async () => {
-    stage = await Stage.set();
-  });
-
-  after(() => stage?.close());
-
   test("a page that is at peace passes", async () => {
     await stage.visit("/", async (page) => assert.match(await page.content(), /Tidegate/));
   });

@@ -1,10 +1,10 @@
 /** The page that listens, with a microphone that plays a recording. */
 
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import type { Page } from "playwright-core";
-import { recording, SPOKEN } from "./recording.js";
-import { SKIP, Stage } from "./stage.js";
+import { SPOKEN } from "./recording.js";
+import { SKIP, sound, stage } from "./shared.js";
 
 /** How far what is heard may be from what is known, in seconds: the model takes a moment to be sure, and to doubt. */
 const CLOSE_S = 0.35;
@@ -24,18 +24,6 @@ async function number(page: Page, id: string): Promise<number> {
 }
 
 describe("the page that listens", { skip: SKIP }, () => {
-  const sound = recording();
-  let stage: Stage;
-
-  before(async () => {
-    stage = await Stage.set([], sound.name);
-  });
-
-  after(async () => {
-    await stage?.close();
-    sound.remove();
-  });
-
   test("finds speech where it is and nowhere else", async () => {
     await stage.visit("/microphone", async (page) => {
       await page.getByRole("button", { name: "Start listening" }).click();

@@ -25,19 +25,20 @@ export class Stage {
   private constructor(
     private readonly browser: Browser,
     public gateway: RealGateway,
+    private readonly options: readonly string[],
   ) {}
 
   /** Start both; `recording` is what the microphone plays. */
   static async set(options: readonly string[] = [], recording?: string): Promise<Stage> {
     const [browser, gateway] = await Promise.all([launch(recording), RealGateway.start(...options)]);
-    return new Stage(browser, gateway);
+    return new Stage(browser, gateway, options);
   }
 
   /** Kill the gateway, and start another one at the same address. */
   async restart(): Promise<void> {
     const { port } = new URL(this.gateway.url);
     await this.gateway.kill();
-    this.gateway = await RealGateway.start("--port", port);
+    this.gateway = await RealGateway.start(...this.options, "--port", port);
   }
 
   /** Open a page of the gateway, or of another address, as somebody who was never here; do something there, and leave. */

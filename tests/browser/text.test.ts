@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { Page } from "playwright-core";
 import { Way } from "../../client_js/test/gateway.js";
-import { origin, SKIP, Stage } from "./stage.js";
+import { SKIP, stage } from "./shared.js";
+import { origin } from "./stage.js";
 
 /** How long a cut lasts; `npm run long` says longer. */
 const CUT_MS = Number(process.env.CUT_MS ?? 1_500);
@@ -32,18 +33,13 @@ async function written(page: Page): Promise<string[]> {
 }
 
 describe("the page that writes texts", { skip: SKIP }, () => {
-  let stage: Stage;
   let way: Way;
 
   before(async () => {
-    stage = await Stage.set();
     way = await Way.to(stage.gateway.url);
   });
 
-  after(async () => {
-    way?.close();
-    await stage?.close();
-  });
+  after(() => way?.close());
 
   test("writes eight texts at once, each of its own, and the same again with the same seeds", async () => {
     await stage.visit("/text", async (page) => {
