@@ -4,13 +4,9 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { Page } from "playwright-core";
 import { Way } from "../../client_js/test/gateway.js";
+import { CUT_MS, PATIENCE_MS } from "./cut.js";
 import { SKIP, stage } from "./shared.js";
 import { origin } from "./stage.js";
-
-/** How long a cut lasts; `npm run long` says longer. */
-const CUT_MS = Number(process.env.CUT_MS ?? 1_500);
-/** A client that was away for long tries again after 20 s at most. */
-const PATIENCE_MS = CUT_MS < 5_000 ? 15_000 : 40_000;
 
 interface Wishes {
   readonly count: number;
