@@ -8,7 +8,7 @@ NODE_20 := node -e 'process.exit(process.versions.node.split(".")[0] >= 20 ? 0 :
 demo: $(VENV)/ready-demo pages ; @$(BIN)/python -m tidegate.client_demo.local
 serve: $(VENV)/ready-demo ; @$(BIN)/tidegate serve
 pages: ; @if $(NODE_20); then node client_demo/pages/build.mjs; else echo "The gateway's pages are not built: that needs Node 20 and npm. All else works."; fi
-test: $(VENV)/ready-test ; $(BIN)/python -m pytest && $(MAKE) --no-print-directory test-js
+test: $(VENV)/ready-test pages ; $(BIN)/python -m pytest && $(MAKE) --no-print-directory test-js
 test-js: ; @if $(NODE_20); then cd client_js && npm ci --silent --no-fund --no-audit && TIDEGATE=$(abspath $(BIN))/tidegate npm test --silent && cd ../client_demo/pages && npm ci --silent --no-fund --no-audit && npm test --silent; else echo "The TypeScript parts were not tested: that needs Node 20 and npm."; fi
 lint: $(VENV)/ready-dev ; $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(MAKE) --no-print-directory lint-js
 lint-js: ; @if $(NODE_20); then cd client_js && npm ci --silent --no-fund --no-audit && npm run lint --silent && cd ../client_demo/pages && npm ci --silent --no-fund --no-audit && npm run lint --silent; fi
