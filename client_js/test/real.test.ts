@@ -149,6 +149,22 @@ describe("the real gateway", { skip: PROGRAM ? false : "tidegate is not installe
     assert(["cancelled", "stop", "length"].includes(reasons[0] as string));
   });
 
+  test("what comes as it comes is piped, and each chunk has its result", async () => {
+    const audio = chunks(20);
+    const source = async function* (): AsyncGenerator<Float32Array> {
+      for (const chunk of audio) {
+        yield chunk;
+        await new Promise((resolve) => setTimeout(resolve, 2));
+      }
+    };
+    await using stream = await gw.stream("silero_vad", { sr: 16000 });
+    await using other = await gw.stream("silero_vad", { sr: 16000 });
+    const [piped, run]: unknown[][] = [[], []];
+    for await (const { outputs } of stream.pipe(source(), { inputName: "input" })) piped!.push(outputs.output!.data);
+    for await (const { outputs } of other.run(audio)) run!.push(outputs.output!.data);
+    assert.deepEqual(piped, run);
+  });
+
   test("a snapshot and a fork go on alike", async () => {
     await using stream = await gw.stream("silero_vad", { sr: 16000 });
     const [first, second] = chunks(12) as [Float32Array, Float32Array];
