@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from tidegate.codecs.errors import Form
 from tidegate.codecs.limits import Limits
-from tidegate.codecs.messages import Infer, Models, Ping, RequestedOutput
+from tidegate.codecs.messages import Infer, Models, Ping
+from tidegate.codecs.parts import RequestedOutput
 from tidegate.codecs.reader import client_messages
 from tidegate.codecs.writer import encode
 

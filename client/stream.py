@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Iterable, Mapping
     from types import TracebackType
 
-    from tidegate.codecs.messages import Overflow
+    from tidegate.codecs.parts import Overflow
     from tidegate.results import StreamResult
 
     from .catalogue import ModelFacts

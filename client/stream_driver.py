@@ -12,7 +12,7 @@ from .stream_requests import StepRequest, to_close, to_fork, to_open, to_snapsho
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tidegate.codecs.messages import Overflow
+    from tidegate.codecs.parts import Overflow
     from tidegate.results import Array
 
     from .driver import Driver

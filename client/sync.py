@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
-    from tidegate.codecs.messages import Overflow
+    from tidegate.codecs.parts import Overflow
     from tidegate.errors import CancelOutcome
     from tidegate.results import Result, StreamResult, Timing
 

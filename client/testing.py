@@ -18,7 +18,6 @@ from websockets.typing import Subprotocol
 from tidegate.codecs.errors import Form
 from tidegate.codecs.limits import Limits
 from tidegate.codecs.messages import (
-    AnnouncedLimits,
     Cancel,
     Error,
     Goaway,
@@ -30,8 +29,8 @@ from tidegate.codecs.messages import (
     Pong,
     Result,
     Resume,
-    Timing,
 )
+from tidegate.codecs.parts import AnnouncedLimits, Timing
 from tidegate.codecs.reader import client_messages
 from tidegate.codecs.writer import encode
 from tidegate.errors import TidegateError, UnknownModel
@@ -42,7 +41,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from types import TracebackType
 
-    from tidegate.codecs.messages import ClientMessage, Id, ServerMessage
+    from tidegate.codecs.messages import ClientMessage, ServerMessage
+    from tidegate.codecs.parts import Id
     from tidegate.codecs.reader import Received
     from tidegate.results import Array
 

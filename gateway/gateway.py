@@ -11,6 +11,7 @@ import logging
 import socket
 import time
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -26,7 +27,6 @@ from .http import HttpState, process_request
 from .hub import Hub, stream_bounds
 from .loop_lag import LoopLagMonitor
 from .metrics import Gauges, Metrics
-from .stream_metrics import StreamCounter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -115,8 +115,8 @@ class Gateway:
         await self.engine.start()
         self.metrics = Metrics({worker.model.name for worker in self.engine.catalogue}, self._gauges)
         self.metrics.loop_lag = lag
-        self.engine.streams.observer = StreamCounter(self.metrics)
         self.hub = Hub(settings, self.engine, self.metrics)
+        self.engine.streams.observer = self.hub.publications
         self.http = HttpState(
             access(settings.host, self.port, settings.allow_hosts, settings.allow_origins),
             self.engine.models,
@@ -183,18 +183,12 @@ class Gateway:
         self.metrics.model(batch.worker.model.name).stopped += 1
 
     def _gauges(self) -> Gauges:
-        catalogue, processes = self.engine.catalogue, self.engine.processes()
-        waiting = Counter[str]()
-        for worker in catalogue:
-            waiting[worker.model.name] += worker.queue.requests
-        return Gauges(
+        processes = self.engine.processes()
+        return replace(
+            self.hub.load(),
             outbound_buffer_bytes=self.hub.outbound_bytes(),
             choked=sum(connection.choked for connection in self.hub.backlogs),
             models=Counter(model["state"] for model in self.engine.models()),
-            queue_requests=waiting,
-            queue_bytes=sum(worker.queue.nbytes for worker in catalogue),
-            compute_slots=self.engine.compute_slots,
-            slot_busy_s=self.engine.busy_s(),
             tasks=len(asyncio.all_tasks()),
             inbound_bytes=self.hub.intake.inbound.nbytes,
             worker_processes=sum(process.ready for process in processes),

@@ -12,6 +12,6 @@ export type { Options } from "./options.js";
 export type { Result, StreamResult, Timing } from "./results.js";
 export type { ModelStats, ServerEvent, ServerStats } from "./server-topics.js";
 export type { State } from "./states.js";
-export type { GenerateOptions, StepOptions, Stream, StreamOptions } from "./streams/index.js";
+export type { GenerateOptions, PipeOptions, RunOptions, StepOptions, Stream, StreamOptions } from "./streams/index.js";
 export type { DataAt, EventOverflow, SubscribeOptions, Subscription, TopicEvent } from "./subscription.js";
 export { type Element, type Elements, type GivenTensor, type Tensor, tensor, toNumbers, toStrings } from "./tensors.js";

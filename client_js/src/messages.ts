@@ -16,6 +16,7 @@ export interface Limits {
   readonly text_bytes: number;
   readonly in_flight: number;
   readonly streams?: number;
+  readonly subscriptions?: number;
 }
 
 export interface Hello {

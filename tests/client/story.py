@@ -12,7 +12,8 @@ from tidegate.client.options import Options
 from tidegate.client.session import Session
 from tidegate.codecs.errors import Form
 from tidegate.codecs.limits import Limits
-from tidegate.codecs.messages import AnnouncedLimits, Error, Goaway, Hello, Result, Timing
+from tidegate.codecs.messages import Error, Goaway, Hello, Result
+from tidegate.codecs.parts import AnnouncedLimits, Timing
 from tidegate.codecs.reader import Received, client_messages, server_messages
 from tidegate.codecs.writer import encode
 

@@ -37,7 +37,7 @@ def _refused(data: bytes | str, *, binary: bool = False) -> CodecError:
         ("{}", "op", None),
         ('{"id":7}', "op", 7),
         ('{"op":7,"id":"seven"}', "op", "seven"),
-        ('{"op":"subscribe","id":7}', "op", 7),
+        ('{"op":"publish","id":7}', "op", 7),
         ('{"op":"result","id":7}', "op", 7),
         ('{"op":"INFER","id":7}', "op", 7),
         ('{"op":"cancel"}', "id", None),

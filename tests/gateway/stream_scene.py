@@ -11,7 +11,8 @@ from fakes import model
 from tidegate.codecs.errors import Form
 from tidegate.codecs.known_headers import KnownHeaders
 from tidegate.codecs.known_steps import KnownSteps
-from tidegate.codecs.messages import LastSeen, Open, Resume, Step
+from tidegate.codecs.messages import Open, Resume, Step
+from tidegate.codecs.parts import LastSeen
 from tidegate.codecs.reader import client_messages, server_messages
 from tidegate.codecs.writer import encode
 from tidegate.errors import TidegateError, UnexpectedStep, UnknownModel

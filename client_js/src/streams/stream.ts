@@ -62,6 +62,18 @@ export interface GenerateOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface RunOptions {
+  /** Time limit of each step, in milliseconds. */
+  readonly timeout?: number;
+  /** Draws no more chunks; what was begun still has its results. */
+  readonly signal?: AbortSignal;
+}
+
+export interface PipeOptions extends RunOptions {
+  /** The input that a chunk is. */
+  readonly inputName?: string;
+}
+
 /**
  * An ordered conversation with one model, whose state the gateway keeps.
  *
@@ -165,12 +177,20 @@ export class Stream<M extends ModelTypes = AnyModel> {
    */
   run(
     chunks: Chunks<M["step"] | Value>,
-    { timeout }: { readonly timeout?: number } = {},
+    options: RunOptions = {},
   ): AsyncGenerator<StreamResult<M["results"]>, void, undefined> {
-    const steps = this.steps();
-    const limit = this.limit(timeout);
-    const begin = (chunk: M["step"] | Value): void => steps.begin(this.tensors(chunk), limit);
-    return run(steps, chunks, begin, Math.min(AHEAD, this.log.line.mostSteps)) as AsyncGenerator<StreamResult<M["results"]>>;
+    return this.each(chunks, (chunk) => chunk, options);
+  }
+
+  /**
+   * `run` with a source of values, such as a microphone, as the input of this name; without a name, as the one that the model's
+   * steps take. When the results are taken too slowly, it is the source that waits, or drops.
+   */
+  pipe(
+    source: Chunks<Value>,
+    { inputName, ...options }: PipeOptions = {},
+  ): AsyncGenerator<StreamResult<M["results"]>, void, undefined> {
+    return this.each(source, (chunk) => (inputName === undefined ? chunk : { [inputName]: chunk }), options);
   }
 
   /** Let the model go on from a prompt, and yield a result for each token as it is made. Leaving the loop ends it. */
@@ -237,6 +257,18 @@ export class Stream<M extends ModelTypes = AnyModel> {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  private each<T>(
+    chunks: Chunks<T>,
+    inputs: (chunk: T) => unknown,
+    { timeout, signal }: RunOptions,
+  ): AsyncGenerator<StreamResult<M["results"]>, void, undefined> {
+    const steps = this.steps();
+    const limit = this.limit(timeout);
+    const begin = (chunk: T): void => steps.begin(this.tensors(inputs(chunk)), limit);
+    const most = Math.min(AHEAD, this.log.line.mostSteps);
+    return run(steps, chunks, begin, most, signal) as AsyncGenerator<StreamResult<M["results"]>>;
   }
 
   private errand(log: StreamLog, made: StreamLog | undefined, message: (id: number) => Data): Promise<Tensors> {

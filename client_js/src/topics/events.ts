@@ -11,10 +11,11 @@ export const CHECKS: Checks = {
   subscribed: fields("id:i topic:s"),
   unsubscribed: fields("id:i topic:s"),
   event(map) {
-    check(map, "topic:s seq:p at_ms:n data?:m outputs?:l error?:m closed?:s timing?:m text?:s reason?:s final?:b");
-    check(map, "model_name?:s model_version?:s stream?:i step?:p");
-    if (map.timing != null) checkTiming(map.timing);
+    check(map, "topic:s seq:p at_ms:n data?:m timing?:m error?:m closed?:s stream?:i step?:p final?:b text?:s reason?:s");
     if (map.error != null) check(map.error as Record<string, unknown>, "code:s message:s", "error.");
+    if (map.timing == null) return;
+    check(map, "model_name:s model_version:s outputs:l");
+    checkTiming(map.timing);
   },
 };
 
