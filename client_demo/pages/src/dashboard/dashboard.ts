@@ -22,7 +22,7 @@ const tiles = TILES.map(({ label }) => {
   byId("now", HTMLElement).append(make("div", { class: "tile" }, make("dt", {}, label), value));
   return value;
 });
-let [uptimeS, askedAt] = [0, -Infinity];
+let askedAt = -Infinity;
 
 function show(stats: ServerStats, atMs: number): void {
   if (stats.uptime_s < uptimeS)
