@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 NODE_20 := node -e 'process.exit(process.versions.node.split(".")[0] >= 20 ? 0 : 1)' 2>/dev/null && npm --version >/dev/null
 .PHONY: demo serve pages test test-js lint lint-js types bench format build clean
 
-demo: $(VENV)/ready-demo pages ; @$(BIN)/python -m tidegate.client_demo.local
+demo: $(VENV)/ready-demo ; @$(MAKE) --no-print-directory pages || echo "The demo goes on without its pages."; $(BIN)/python -m tidegate.client_demo.local
 serve: $(VENV)/ready-demo ; @$(BIN)/tidegate serve
 pages: ; @if $(NODE_20); then node client_demo/pages/build.mjs; else echo "The gateway's pages are not built: that needs Node 20 and npm. All else works."; fi
 test: $(VENV)/ready-test pages ; $(BIN)/python -m pytest && $(MAKE) --no-print-directory test-js

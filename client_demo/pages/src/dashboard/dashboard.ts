@@ -25,9 +25,6 @@ const tiles = TILES.map(({ label }) => {
 let askedAt = -Infinity;
 
 function show(stats: ServerStats, atMs: number): void {
-  if (stats.uptime_s < uptimeS)
-    events.add(atMs, "started anew", "This gateway is another one than before: it was started anew.");
-  uptimeS = stats.uptime_s;
   if (stats.requests_per_s || stats.steps_per_s) askedAt = atMs;
   byId("empty", HTMLElement).hidden = atMs - askedAt < SPAN_S * 1000;
   TILES.forEach(({ of }, i) => (tiles[i]!.textContent = of(stats)));
