@@ -25,7 +25,7 @@ const tiles = TILES.map(({ label }) => {
 let askedAt = -Infinity;
 
 function show(stats: ServerStats, atMs: number): void {
-  if (stats.requests_per_s || stats.steps_per_s) askedAt = atMs;
+  if (stats.requests_per_s || stats.steps_per_s || stats.refused_per_s) askedAt = atMs;
   byId("empty", HTMLElement).hidden = atMs - askedAt < SPAN_S * 1000;
   TILES.forEach(({ of }, i) => (tiles[i]!.textContent = of(stats)));
   recent.push(atMs, rowOf(stats));
