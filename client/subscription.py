@@ -84,8 +84,8 @@ class Subscription:
     def close(self) -> None:
         """End it; a loop over it ends, too."""
         self._closed = True
-        if self._end is not None:
-            self._end()
+        if self._end is not None and self._end.detach() is not None:
+            _remove(self._driver, self._feed)
         self._bell.ring()
 
     async def __aenter__(self) -> Self:
@@ -110,11 +110,11 @@ class Subscription:
 
 
 def _let_go(driver: Driver, feed: Feed) -> None:
-    """End a subscription, on whatever thread the collector runs."""
-
-    def remove() -> None:
-        driver.session.subscriptions.remove(feed)
-        driver.act()
-
+    """End a subscription that is not there any more, on whatever thread the collector runs."""
     with suppress(RuntimeError):  # the loop is closed
-        driver.loop.call_soon_threadsafe(remove)
+        driver.loop.call_soon_threadsafe(_remove, driver, feed)
+
+
+def _remove(driver: Driver, feed: Feed) -> None:
+    driver.session.subscriptions.remove(feed)
+    driver.act()
