@@ -38,6 +38,7 @@ class StreamDriver:
         outputs: tuple[str, ...],
         overflow: Overflow,
         priority: int,
+        publish: str | None,
         from_snapshot: bool,
     ) -> StreamLog:
         """Open a stream.
@@ -57,6 +58,7 @@ class StreamDriver:
             outputs=outputs,
             overflow=overflow,
             priority=priority,
+            publish=publish,
             from_snapshot=from_snapshot,
             waiter=waiter,
         )

@@ -161,6 +161,7 @@ def to_open(
     outputs: tuple[str, ...] = (),
     overflow: Overflow = "block",
     priority: int = 0,
+    publish: str | None = None,
     from_snapshot: bool = False,
     waiter: Any = None,
 ) -> Errand:
@@ -177,6 +178,7 @@ def to_open(
             until=log.sequence.window,
             from_snapshot=from_snapshot,
             priority=priority,
+            publish=publish,
         )
 
     return Errand(id, log, message, now=now, timeout=timeout, waiter=waiter, made=log, tensors=constants)

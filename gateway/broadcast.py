@@ -112,6 +112,8 @@ class Broadcast:
                 self._send(topic, watcher, watch, events, upto)
             elif was_behind and watcher.last(topic) == upto:
                 del watcher.behind[topic]
+            elif topic not in watcher.behind:  # so much came at once that it is not kept any more
+                self._metrics.events_conflated += upto - topic.offered
 
     def _end(self, topic: Topic, upto: int) -> None:
         topic.offered = upto
@@ -141,8 +143,8 @@ class Broadcast:
         watch = watcher.watch_of(topic)
         events = () if watch is None else watcher.missing(topic, watch)
         if watch is not None and events:
-            return self._send(topic, watcher, watch, events, topic.offered)
-        if watch is None or watcher.last(topic) == topic.offered:
+            return self._send(topic, watcher, watch, events, topic.settled)
+        if watch is None or watcher.last(topic) == topic.settled:
             del watcher.behind[topic]
         return 0
 

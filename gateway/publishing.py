@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tidegate.codecs.event_messages import EventError
 from tidegate.codecs.parts import Timing
-from tidegate.errors import Cancelled
+from tidegate.errors import Cancelled, Overloaded, ShuttingDown
 from tidegate.models.streams.ring import Failed
 
 from .answers import compute_us, outputs_of
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from .permissions import Permissions
     from .requests import Requests
     from .stream_metrics import StreamCounter
+
+_NOT_RUN = (Cancelled, Overloaded, ShuttingDown)
 
 _log = logging.getLogger("tidegate.gateway")
 
@@ -161,8 +163,8 @@ class RequestPublication:
         )
 
     def failed(self, request: Request, error: TidegateError) -> None:
-        """Publish an error, and send it (see ``Sink``); nothing has come of what was cancelled."""
-        if not isinstance(error, Cancelled):
+        """Publish an error, and send it (see ``Sink``); what did not run is not published."""
+        if not isinstance(error, _NOT_RUN):
             self._broadcast.publish(self._topic, error=EventError(code=error.code, message=error.message))
         self.forget()
         self._requests.failed(request, error)

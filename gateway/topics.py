@@ -65,6 +65,11 @@ class Topic:
         self.watched: Sequence[Any] = ()
         self.version = -1
 
+    @property
+    def settled(self) -> int:
+        """The number that whoever is not behind has; -1 while events are being offered, when some have more than others."""
+        return -1 if self.sweeping else self.offered
+
     def since(self, seq: int) -> list[TopicEvent]:
         """Return the events after a number that are still kept."""
         return list(islice(self.log, max(0, len(self.log) - (self.seq - seq)), None))
@@ -135,12 +140,13 @@ class Topics:
         nbytes = event.keep(form, frame)
         if topic.log and topic.log[0].seq <= event.seq:
             self.nbytes += nbytes
+            self._fit(topic)
 
     def trim(self, topic: Topic, keeps: int = 1) -> None:
         """Keep no more events of a topic, all of which were offered, than somebody may want."""
         while len(topic.log) > max(keeps, topic.keeps):
             self._drop_oldest(topic)
-        self._fit(None)
+        self._fit(topic if topic.writing else None)
 
     def forget_events(self, topic: Topic) -> None:
         """Keep no event of a topic: what it said is out of date."""

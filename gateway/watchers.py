@@ -172,7 +172,7 @@ class Watchers:
     def _join(self, watcher: Watcher, topic: Topic, watch: Watch) -> None:
         """Let somebody be behind by what a topic has for those who come later (rule 3)."""
         told = len(topic.log) if watch.overflow == DROP_OLDEST and topic.keeps > 1 else min(1, len(topic.log))
-        watcher.behind[topic] = topic.seq - told
+        watcher.has(topic, topic.seq - told, topic.settled)
 
     def remove(self, watcher: Watcher, pattern: str) -> None:
         """Let somebody not watch what a pattern means any more."""

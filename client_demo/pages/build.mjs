@@ -26,11 +26,20 @@ function changed(path) {
 const sources = readdirSync(here).filter((name) => name !== "node_modules" && name !== "test");
 const newest = Math.max(...[...sources.map((name) => join(here, name)), join(root, "client_js", "src")].map(changed));
 
+/** Install what the lock file says, if that is not there yet. */
+function install() {
+  if (existsSync(installed) && changed(installed) >= changed(join(here, "package-lock.json"))) return;
+  execFileSync("npm", ["ci", "--loglevel=error", "--no-fund", "--no-audit"], { cwd: here, stdio: "inherit" });
+}
+
 if (process.argv.includes("--force") || !existsSync(built) || changed(built) < newest) {
   console.log("Building the pages …");
-  if (!existsSync(installed) || changed(installed) < changed(join(here, "package-lock.json"))) {
-    execFileSync("npm", ["ci", "--silent", "--no-fund", "--no-audit"], { cwd: here, stdio: "inherit" });
+  try {
+    install();
+    const { build } = await import("vite");
+    await build({ configFile: join(here, "vite.config.ts"), logLevel: "warn" });
+  } catch (error) {
+    console.error(`The pages could not be built: ${error.message}`);
+    process.exitCode = 1;
   }
-  const { build } = await import("vite");
-  await build({ configFile: join(here, "vite.config.ts"), logLevel: "warn" });
 }

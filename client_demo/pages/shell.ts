@@ -43,8 +43,7 @@ function around(page: PageEntry, content: string): string {
     <meta name="color-scheme" content="light dark" />
     <title>${page.title}</title>
     <link rel="icon" type="image/svg+xml" href="/icon.svg" />
-    <link rel="stylesheet" href="/src/shell/base.css" />
-    <link rel="stylesheet" href="/src/shell/header.css" />
+    ${["colours", "base", "controls", "header"].map((name) => `<link rel="stylesheet" href="/src/shell/${name}.css" />`).join("")}
     <script src="/theme.js"></script>
   </head>
   <body>

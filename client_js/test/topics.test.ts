@@ -103,7 +103,10 @@ test("what failed and what ended is told as well", async () => {
 test("who is slow gets the newest of each topic, and is told how many it missed", async () => {
   const world = new TopicWorld();
   const rooms = await world.subscribe("room/**");
-  for (let i = 0; i < 5; i++) world.publish("room/1", { data: {} });
+  for (let i = 0; i < 5; i++) {
+    world.publish("room/1", { data: {} });
+    await settle();
+  }
   world.publish("room/2/b", { data: {} });
   world.publish("room/1", { data: {} }, 9);
   assert.deepEqual(await taken(rooms, 2), [
@@ -112,6 +115,18 @@ test("who is slow gets the newest of each topic, and is told how many it missed"
   ]);
   world.publish("room/1", { data: {} });
   assert.deepEqual(await taken(rooms, 1), [["room/1", 10, 0]]);
+});
+
+test("what comes at once is not dropped for being late, and what is missing in between is counted where it was", async () => {
+  const world = new TopicWorld();
+  const room = await world.subscribe("room/1");
+  for (const seq of [4, 5, 9, 10]) world.publish("room/1", { data: {} }, seq);
+  assert.deepEqual(await taken(room, 4), [
+    ["room/1", 4, 0],
+    ["room/1", 5, 0],
+    ["room/1", 9, 3],
+    ["room/1", 10, 0],
+  ]);
 });
 
 test("with drop_oldest the newest 64 stay in order", async () => {

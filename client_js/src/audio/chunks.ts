@@ -1,7 +1,7 @@
 /** Samples in chunks of one length, and a queue of them that stays short. Pure. */
 
 export class Chunker {
-  private chunk: Float32Array<ArrayBuffer>;
+  private chunk: Float32Array;
   private filled = 0;
 
   constructor(private readonly length: number) {
@@ -9,7 +9,7 @@ export class Chunker {
   }
 
   /** Return the chunks that are full now. */
-  push(samples: Float32Array): Float32Array<ArrayBuffer>[] {
+  push(samples: Float32Array): Float32Array[] {
     const full = [];
     for (let at = 0; at < samples.length;) {
       const part = samples.subarray(at, at + this.length - this.filled);
@@ -26,7 +26,7 @@ export class Chunker {
 }
 
 /** Return samples as 16-bit integers; what is beyond ±1 is cut off. */
-export function toInt16(samples: Float32Array): Int16Array<ArrayBuffer> {
+export function toInt16(samples: Float32Array): Int16Array {
   return Int16Array.from(samples, (sample) => Math.max(-32768, Math.min(32767, Math.round(sample * 32768))));
 }
 

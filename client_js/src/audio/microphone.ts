@@ -7,8 +7,8 @@ import { Resampler } from "./resampler.js";
 
 /** What holds the samples of a chunk. */
 export interface SamplesOf {
-  FP32: Float32Array<ArrayBuffer>;
-  INT16: Int16Array<ArrayBuffer>;
+  FP32: Float32Array;
+  INT16: Int16Array;
 }
 
 export interface MicrophoneOptions<D extends keyof SamplesOf = "FP32"> {

@@ -16,7 +16,7 @@ export class TopicHost {
   private readonly topics: Topics;
 
   constructor(private readonly session: Session) {
-    this.topics = new Topics(() => session.nextId());
+    this.topics = new Topics(() => session.nextId(), turns());
     session.attach("topics", this.topics);
   }
 
@@ -35,4 +35,18 @@ export class TopicHost {
     else signal?.addEventListener("abort", close);
     return { feed: watch.feed, close };
   }
+}
+
+/** Return what numbers the turns of the event loop: as long as no promise could go on, it is the same one. */
+function turns(): () => number {
+  let turn = 0;
+  let isNew = false;
+  return () => {
+    if (!isNew) {
+      isNew = true;
+      turn++;
+      queueMicrotask(() => (isNew = false));
+    }
+    return turn;
+  };
 }

@@ -15,7 +15,11 @@ export class Topics implements Side {
   private out: ClientMessage[] = [];
   private isConnected = false;
 
-  constructor(private readonly nextId: () => number) {}
+  /** `turn` gives a number that is the same for what comes at once. */
+  constructor(
+    private readonly nextId: () => number,
+    private readonly turn: () => number,
+  ) {}
 
   // What the program wants.
 
@@ -73,7 +77,7 @@ export class Topics implements Side {
     if (message.op === "subscribed") this.asked.delete(message.id);
     if (message.op !== "event") return;
     const event = asEvent(message, tensors);
-    for (const watch of this.watches) if (matches(watch.pattern, event.topic)) watch.put(event);
+    for (const watch of this.watches) if (matches(watch.pattern, event.topic)) watch.put(event, this.turn());
   }
 
   private ask(pattern: string): void {

@@ -3,7 +3,8 @@
  *
  * 1. Nothing comes twice: events that a new subscription or a new connection brings again are passed over. A number that was
  *    there before with a later time is new: the gateway was started anew, and counts from 1.
- * 2. What waits is bounded: with `latest` the newest event of each topic, with `drop_oldest` the newest of all.
+ * 2. What waits is bounded: with `latest` the newest event of each topic, with `drop_oldest` the newest of all. Events that came
+ *    at once do not replace each other: nobody could have taken the first one before the others came.
  * 3. Every event that came and was dropped here, or that its number says the gateway dropped, is counted as missed in the
  *    next one of its topic. What was before the first one is not.
  */
@@ -13,10 +14,16 @@ import type { EventOverflow, TopicEvent } from "../subscription.js";
 
 type Event = Omit<TopicEvent, "missed">;
 
-/** What is remembered of a topic. */
+/** What is remembered of a topic: the newest event that came, and what to add to the count of the next one. */
 interface Mark {
   readonly seq: number;
   readonly atMs: number;
+  carry: number;
+}
+
+interface Waiting {
+  readonly event: Event;
+  readonly turn: number;
   missed: number;
 }
 
@@ -26,50 +33,53 @@ const MOST_TOPICS = 1024;
 export class Watch {
   readonly feed = new Feed(() => this.take());
   private readonly marks = new Map<string, Mark>();
-  private readonly waiting = new Map<string | number, Event>();
-  private count = 0;
+  private waiting: Waiting[] = [];
 
   constructor(
     readonly pattern: string,
     readonly overflow: EventOverflow,
   ) {}
 
-  /** Take an event of one of its topics. */
-  put(event: Event): void {
+  /** Take an event of one of its topics; `turn` is the same for those that came at once. */
+  put(event: Event, turn: number): void {
     const { topic, seq, atMs } = event;
     const mark = this.marks.get(topic);
     if (mark && seq <= mark.seq && atMs <= mark.atMs) return;
     const before = !mark ? seq - 1 : seq > mark.seq ? mark.seq : 0;
-    this.marks.delete(topic);
-    this.marks.set(topic, { seq, atMs, missed: (mark?.missed ?? 0) + seq - before - 1 });
-    if (this.marks.size > MOST_TOPICS) this.marks.delete(this.marks.keys().next().value!);
-    this.wait(event);
+    this.remember(topic, { seq, atMs, carry: 0 });
+    this.waiting.push({ event, turn, missed: seq - before - 1 + (mark?.carry ?? 0) });
+    if (this.overflow === "latest") this.replace(topic, turn);
+    this.drop((_, i) => i < this.waiting.length - MOST[this.overflow]);
     this.feed.wake();
   }
 
-  private wait(event: Event): void {
-    const key = this.overflow === "latest" ? event.topic : ++this.count;
-    this.drop(this.waiting.get(key));
-    this.waiting.set(key, event);
-    if (this.waiting.size <= MOST[this.overflow]) return;
-    const [oldest, dropped] = this.waiting.entries().next().value!;
-    this.waiting.delete(oldest);
-    this.drop(dropped);
+  /** Let the last one have the place of those that it replaces, so that no topic has to wait for ever. */
+  private replace(topic: string, turn: number): void {
+    const isOld = ({ event, turn: its }: Waiting): boolean => event.topic === topic && its !== turn;
+    const at = this.waiting.findIndex(isOld);
+    this.drop(isOld);
+    if (at >= 0) this.waiting.splice(at, 0, this.waiting.pop()!);
   }
 
-  private drop(event: Event | undefined): void {
-    const mark = event && this.marks.get(event.topic);
-    if (mark) mark.missed++;
+  private remember(topic: string, mark: Mark): void {
+    this.marks.delete(topic);
+    this.marks.set(topic, mark);
+    if (this.marks.size > MOST_TOPICS) this.marks.delete(this.marks.keys().next().value!);
+  }
+
+  private drop(isDropped: (each: Waiting, i: number) => boolean): void {
+    const dropped = this.waiting.filter(isDropped);
+    if (dropped.length) this.waiting = this.waiting.filter((each) => !dropped.includes(each));
+    for (const { event, missed } of dropped) {
+      const next = this.waiting.find((each) => each.event.topic === event.topic);
+      const mark = this.marks.get(event.topic);
+      if (next) next.missed += missed + 1;
+      else if (mark) mark.carry += missed + 1;
+    }
   }
 
   private take(): TopicEvent | undefined {
-    const next = this.waiting.entries().next().value;
-    if (!next) return undefined;
-    const [key, event] = next;
-    this.waiting.delete(key);
-    const mark = this.marks.get(event.topic);
-    const missed = mark?.missed ?? 0;
-    if (mark) mark.missed = 0;
-    return { ...event, missed };
+    const next = this.waiting.shift();
+    return next && { ...next.event, missed: next.missed };
   }
 }

@@ -9,7 +9,10 @@ import { FIGURES, type Figure } from "./figures.js";
 import { isolated, type Recent } from "./recent.js";
 
 const HEIGHT = 160;
-const MINUTE_S = 60;
+/** Between the times at the bottom. */
+const STEPS_S = [10, 15, 30, 60, 120];
+/** A page that was opened just now shows this much. */
+const LEAST_S = 60;
 
 export class Charts {
   private charts: uPlot[] = [];
@@ -76,9 +79,9 @@ export class Charts {
         {
           ...axis,
           size: 30,
-          incrs: [MINUTE_S, 2 * MINUTE_S],
-          space: 40,
-          values: (_, splits) => splits.map((at) => clockTime(at * 1000).slice(0, 5)),
+          incrs: STEPS_S,
+          space: 58,
+          values: (_, splits) => splits.map((at) => timeLabel(at)),
         },
         { ...axis, size: 52, space: 34, values: (_, splits) => splits.map((value) => number(value)) },
       ],
@@ -101,6 +104,12 @@ export class Charts {
 
   private span(): [number, number] {
     const end = this.recent.last ?? Date.now() / 1000;
-    return [end - this.spanS, end];
+    return [Math.max(end - this.spanS, Math.min(this.recent.first ?? end, end - LEAST_S)), end];
   }
+}
+
+/** Write a time of day, without seconds where there are none. */
+function timeLabel(at: number): string {
+  const time = clockTime(at * 1000);
+  return at % 60 ? time : time.slice(0, 5);
 }

@@ -22,13 +22,10 @@ const tiles = TILES.map(({ label }) => {
   byId("now", HTMLElement).append(make("div", { class: "tile" }, make("dt", {}, label), value));
   return value;
 });
-let [uptimeS, askedAt] = [0, -Infinity];
+let askedAt = -Infinity;
 
 function show(stats: ServerStats, atMs: number): void {
-  if (stats.uptime_s < uptimeS)
-    events.add(atMs, "started anew", "This gateway is another one than before: it was started anew.");
-  uptimeS = stats.uptime_s;
-  if (stats.requests_per_s || stats.steps_per_s) askedAt = atMs;
+  if (stats.requests_per_s || stats.steps_per_s || stats.refused_per_s) askedAt = atMs;
   byId("empty", HTMLElement).hidden = atMs - askedAt < SPAN_S * 1000;
   TILES.forEach(({ of }, i) => (tiles[i]!.textContent = of(stats)));
   recent.push(atMs, rowOf(stats));

@@ -17,7 +17,9 @@ export class EventsList {
     this.empty.hidden = true;
     const time = make("time", { datetime: new Date(atMs).toISOString() }, clockTime(atMs));
     const badge = make("span", { class: `badge ${BAD.test(kind) ? "warn" : "muted"}` }, kind.replaceAll("_", " "));
-    this.list.prepend(make("li", {}, time, badge, make("span", {}, message)));
+    const item = make("li", { "data-at": atMs }, time, badge, make("span", {}, message));
+    const older = [...this.list.children].find((each) => Number((each as HTMLElement).dataset.at) <= atMs);
+    this.list.insertBefore(item, older ?? null);
     while (this.list.childElementCount > MOST) this.list.lastElementChild?.remove();
   }
 }

@@ -22,6 +22,11 @@ export const FIGURES: readonly Figure[] = [
     lines: [
       { label: "requests", colour: "--chart-1", of: (stats) => stats.requests_per_s },
       { label: "steps", colour: "--chart-2", of: (stats) => stats.steps_per_s },
+      {
+        label: "rows",
+        colour: "--chart-4",
+        of: ({ models }) => Object.values(models).reduce((sum, each) => sum + each.rows_per_s, 0),
+      },
       { label: "refused", colour: "--chart-5", of: (stats) => stats.refused_per_s },
     ],
   },

@@ -21,6 +21,10 @@ export class Recent {
     return this.columns[0].length;
   }
 
+  get first(): number | undefined {
+    return this.columns[0][0];
+  }
+
   get last(): number | undefined {
     return this.columns[0].at(-1);
   }
@@ -39,11 +43,6 @@ export class Recent {
     this.append(time, row);
     const old = this.columns[0].findIndex((each) => each >= time - this.spanS);
     for (const column of this.columns) column.splice(0, old);
-  }
-
-  /** Forget everything. */
-  clear(): void {
-    for (const column of this.columns) column.length = 0;
   }
 
   private append(time: number, row: readonly Cell[]): void {

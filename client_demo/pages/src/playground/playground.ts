@@ -2,15 +2,16 @@
 
 import type { Connection, ModelEntry } from "tidegate";
 import { byId, make } from "../shell/dom.js";
-import { number } from "../shell/format.js";
 import { startPage } from "../shell/page.js";
 import { about } from "./about.js";
 import { answered, failed } from "./answer.js";
 import type { Call } from "./call.js";
+import { first, title } from "./choices.js";
 import { CodeCard } from "./code-card.js";
 import { InputEditor } from "./editor.js";
 import { Runner } from "./runner.js";
 import { describe, type Mode, modes, slots, vocabulary } from "./signature.js";
+import { promptOf, Writing } from "./writing.js";
 
 const NAMES: Readonly<Record<Mode, string>> = { infer: "one request", stream: "a step of a stream", generate: "generation" };
 
@@ -124,20 +125,9 @@ class Playground {
   }
 
   private async generate(call: Call, signal: AbortSignal): Promise<void> {
-    const words = vocabulary(this.model!) ?? [];
-    const prompt = make("span", { class: "muted" }, call.inputs[0]!.values.map((id) => words[Number(id)] ?? "").join(""));
-    const text = make("pre", { class: "text", "aria-label": "What the model writes" }, prompt);
-    const note = make("p", { class: "muted small" });
-    this.show([text, note]);
-    const start = performance.now();
-    let tokens = 0;
-    for await (const { text: piece, outputs, timing, reason } of this.runner.generate(call, signal)) {
-      text.append(piece ?? ` ${outputs.token?.data[0]}`);
-      tokens += 1;
-      const pace = number((tokens / (performance.now() - start)) * 1000);
-      const end = reason ? ` Ended: ${reason}.` : "";
-      note.textContent = `${tokens} tokens, ${pace} a second, the last one in a batch of ${timing.batchSize}.${end}`;
-    }
+    const writing = new Writing(promptOf(call, vocabulary(this.model!)));
+    this.show(writing.nodes);
+    for await (const result of this.runner.generate(call, signal)) writing.add(result);
   }
 
   private say(text: string): void {
@@ -147,19 +137,6 @@ class Playground {
   private show(nodes: readonly Node[]): void {
     this.answer.replaceChildren(...nodes);
   }
-}
-
-function title({ name, version, state }: ModelEntry): string {
-  const more = state === "ready" ? (version ? ` (version ${version})` : "") : ` (${state.replace("_", " ")})`;
-  return name + more;
-}
-
-/** The model to begin with: one that answers a single request, and in which there is something to see. */
-function first(models: readonly ModelEntry[]): number {
-  const simple = models.findIndex(
-    (model) => model.state === "ready" && modes(model)[0] === "infer" && model.inputs?.length === 1,
-  );
-  return simple >= 0 ? simple : models.findIndex(({ state }) => state === "ready");
 }
 
 const gw = await startPage();

@@ -17,7 +17,7 @@ export function startPage(): Promise<Connection> {
   return connect(undefined, {
     connectTimeout: Infinity,
     onState(state) {
-      pill.dataset.status = state.status;
+      document.documentElement.dataset.connection = pill.dataset.status = state.status;
       pill.textContent = state.status === "open" ? "connected" : state.status;
       const told = journal.note(state, Date.now());
       if (told) tell(told.text, told.kind);
