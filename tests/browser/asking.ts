@@ -50,3 +50,28 @@ export async function echoLarge({ bytes, times }: { bytes: number; times: number
   const at = (share: number): number => took[Math.min(took.length - 1, Math.floor(share * took.length))]!;
   return { p50: at(0.5), p99: at(0.99), most: at(1), count: took.length };
 }
+/** Keep a gateway busy for a while with what its models are for: digits in waves, texts, and voices in real time. */
+export async function beBusy(seconds: number): Promise<void> {
+  const { connect } = (await import("/tidegate.js" as string)) as typeof import("../../client_js/src/index.js");
+  const gw = await connect();
+  const end = performance.now() + seconds * 1000;
+  const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+  const digits = async (): Promise<void> => {
+    for (; performance.now() < end; await pause(20)) {
+      const count = Math.round(6 + 5 * Math.sin(performance.now() / 3000) + 4 * Math.random());
+      await Promise.all(Array.from({ length: count }, () => gw.infer("digits", { image: new Float32Array(64).fill(5) })));
+    }
+  };
+  const text = async (seed: number): Promise<void> => {
+    for (; performance.now() < end; await pause(1500 * Math.random())) {
+      for await (const _ of gw.generate("chars", { prompt: [20, 41], temperature: 0.9, seed })) await pause(15);
+    }
+  };
+  const voice = async (): Promise<void> => {
+    const stream = await gw.stream("silero_vad", { sr: 16000 });
+    for (; performance.now() < end; await pause(32)) await stream.step(new Float32Array(512));
+    await stream.close();
+  };
+  await Promise.all([digits(), text(1), text(2), text(3), voice(), voice(), voice(), voice()]);
+  await gw.close();
+}
