@@ -17,7 +17,11 @@ export class Complaints {
         this.add(`console ${message.type()}: ${message.text()} (${message.location().url})`);
       }
     });
-    context.on("requestfailed", (request) => this.add(`not loaded: ${request.url()}: ${request.failure()?.errorText}`));
+    context.on("requestfailed", (request) => {
+      const reason = request.failure()?.errorText;
+      // What was still being loaded when a page was left is no fault of the page.
+      if (reason !== "net::ERR_ABORTED") this.add(`not loaded: ${request.url()}: ${reason}`);
+    });
     context.on("response", (response) => {
       if (response.status() >= 400) this.add(`status ${response.status()}: ${response.url()}`);
     });
