@@ -21,7 +21,7 @@ export async function draw(page: Page, digit: number): Promise<void> {
   for (const stroke of HAND[digit]!.split(" | ")) {
     const points = stroke.split(" ").map((pair) => pair.split(",").map(Number) as [number, number]);
     for (const [index, [right, down]] of points.entries()) {
-      await page.mouse.move(x + (right / 100) * width, y + (down / 100) * height, { steps: index ? 4 : 1 });
+      await page.mouse.move(x + (right / 100) * width, y + (down / 100) * height, { steps: index ? 2 : 1 });
       if (!index) await page.mouse.down();
     }
     await page.mouse.up();

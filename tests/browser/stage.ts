@@ -9,7 +9,7 @@ import { Complaints } from "./complaints.js";
 export const SKIP = PROGRAM ? MISSING : "tidegate is not installed in .venv, and TIDEGATE names none";
 
 /** How long anything on a page may take that is waited for. */
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 30_000;
 
 export interface VisitOptions extends BrowserContextOptions {
   /** What the browser may complain of: a server that is killed leaves traces. */
