@@ -47,6 +47,12 @@ def drain(sock: socket.socket) -> None:
             pass
 
 
+def until_closed(over: threading.Event) -> None:
+    """Wait for the end of standard input."""
+    sys.stdin.read()
+    over.set()
+
+
 def main() -> None:
     """Publish, and watch or not."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -59,7 +65,7 @@ def main() -> None:
     os.sched_setaffinity(0, {options.core})
     os.nice(YIELDING)
     over = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), over.set()), daemon=True).start()
+    threading.Thread(target=until_closed, args=(over,), daemon=True).start()
     (message,) = requests("tidegate", WIDE, Cases.load(options.cases), 1, publish="heavy/1")
     answers = 0
     with connect(options.port) as dashboard, connect(options.port) as asker:
