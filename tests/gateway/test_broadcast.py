@@ -9,7 +9,7 @@ from event_scene import UNREAD, Scene, seqs, stop_reading
 from tidegate.codecs.errors import Form
 from tidegate.codecs.parts import Timing
 from tidegate.errors import Overloaded
-from tidegate.gateway.watchers import Watcher
+from tidegate.gateway.watcher import Watcher
 
 RESULT = {"model_name": "m", "model_version": "1", "final": True, "timing": Timing(queue_us=1, compute_us=1, batch_size=1)}
 
