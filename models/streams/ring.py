@@ -25,6 +25,7 @@ from tidegate.errors import TidegateError  # noqa: TC001 - the structures' annot
 from tidegate.results import Array, Timing  # noqa: TC001
 
 from ..request import NEVER
+from .chain import Chain
 
 Overflow = Literal["block", "latest", "drop_oldest"]
 
@@ -125,7 +126,7 @@ class Ring:
         self._until = NEVER if until is None else until
         self._acknowledged = False
         self._taken = 0
-        self._kept: deque[Item] = deque()  # taken before
+        self._kept: Chain[Item] = Chain()  # taken before
         self._waiting: deque[Item] = deque()  # not taken; at most its first is a gap, but for what is replayed
 
     def like(self) -> Ring:
@@ -228,8 +229,8 @@ class Ring:
         """Let what comes after number ``last_seq`` be taken once more; return the number of the first item that is kept."""
         last_seq = min(last_seq, self._taken)
         self._forget_seen(last_seq)
-        self._kept.extend(self._waiting)
-        self._waiting, self._kept = self._kept, deque()
+        self._waiting.extendleft(reversed([*self._kept]))
+        self._kept.clear()
         first = _first(self._waiting[0]) if self._waiting else self.seq + 1
         if first > last_seq + 1:
             self._waiting.appendleft(Gap(last_seq + 1, first - 1))
@@ -268,7 +269,7 @@ class Ring:
 
     def _forget_seen(self, seen: int) -> None:
         kept = self._kept
-        while kept and kept[0].seq <= seen:
+        while kept and kept.first.seq <= seen:
             item = kept.popleft()
             if not isinstance(item, Gap):
                 self.nbytes -= item.nbytes

@@ -15,8 +15,8 @@ from .stream_fakes import Adding, Hand, make_stream
 
 def accept(stream: Stream, value: float, runs: int = 1, deadline: float = float("inf")) -> int:
     number = stream.next_step
-    assert stream.expects(number, b"%d" % value)
-    stream.accept(Adding(value, runs), b"%d" % value, 0.0, deadline)
+    assert stream.expects(number, b"%16d" % value)
+    stream.accept(Adding(value, runs), b"%16d" % value, 0.0, deadline)
     return number
 
 
@@ -40,9 +40,9 @@ def test_repetitions_are_ignored_conflicts_and_leaps_refused() -> None:
     """A number decides: known and equal, known and different, not yet expected (rule 1)."""
     stream = make_stream(Hand())
     accept(stream, 1)
-    assert not stream.expects(1, b"1")
+    assert not stream.expects(1, b"%16d" % 1)
     with pytest.raises(StepConflict):
-        stream.expects(1, b"2")
+        stream.expects(1, b"%16d" % 2)
     with pytest.raises(UnexpectedStep) as caught:
         stream.expects(5, b"5")
     assert caught.value.expected_step == 2

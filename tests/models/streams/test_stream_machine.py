@@ -81,7 +81,7 @@ class StreamMachine(RuleBasedStateMachine):
     @rule(value=st.integers(1, 9), runs=st.integers(0, 3))
     def step(self, value: float, runs: int) -> None:
         number = self.stream.next_step
-        content = f"{value} {runs}".encode()
+        content = f"{value} {runs}".rjust(16).encode()
         try:
             assert self.stream.expects(number, content)
         except Overloaded:
@@ -130,7 +130,7 @@ class StreamMachine(RuleBasedStateMachine):
             return
         number, value, runs = self.accepted[-1]  # of equal numbers the last counts
         if number < self.stream.next_step:
-            assert not self.stream.expects(number, f"{value} {runs}".encode())
+            assert not self.stream.expects(number, f"{value} {runs}".rjust(16).encode())
             with pytest.raises(StepConflict):
                 self.stream.expects(number, b"something else")
 
