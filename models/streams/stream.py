@@ -164,7 +164,7 @@ class Stream:
 
     # Steps come in.
 
-    def expects(self, number: int, content: bytes) -> bool:
+    def expects(self, number: int, content: int) -> bool:
         """Tell whether a step is the one that is expected; False if it was accepted before, and nothing is to be done.
 
         Raises:
@@ -175,7 +175,7 @@ class Stream:
         """
         return self._steps.expects(number, content, is_open=self.status == "open", ended=self.ring.surplus)
 
-    def accept(self, agenda: Agenda, content: bytes, now: float, deadline: float = NEVER) -> None:
+    def accept(self, agenda: Agenda, content: int, now: float, deadline: float = NEVER) -> None:
         """Take in the step that is expected, and run it when it is its turn.
 
         Raises:

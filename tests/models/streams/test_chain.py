@@ -44,18 +44,18 @@ def test_the_collector_does_not_meet_what_a_chain_holds() -> None:
     assert not seen
 
 
-@given(st.lists(st.one_of(st.binary(min_size=16, max_size=16), st.integers(1, 12)), max_size=40))
-def test_contents_are_found_by_their_number(operations: list[bytes | int]) -> None:
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 12)), max_size=40))
+def test_contents_are_found_by_their_number(operations: list[tuple[bool, int]]) -> None:
     """The last five contents are found by their numbers; those that are forgotten or not there yet are not."""
-    contents, like, number = Contents(5), dict[int, bytes](), 1
-    for operation in operations:
-        if isinstance(operation, bytes):
-            contents.add(number, operation)
-            like[number] = operation
+    contents, like, number = Contents(5), dict[int, int](), 1
+    for adds, value in operations:
+        if adds:
+            contents.add(number, -value)
+            like[number] = -value
             like.pop(number - 5, None)
             number += 1
         else:
-            number = min(number, operation)
+            number = min(number, value)
             contents.forget_from(number)
             like = {at: kept for at, kept in like.items() if at < number}
     assert [contents.find(at) for at in range(45)] == [like.get(at) for at in range(45)]
