@@ -7,7 +7,7 @@ NODE_20 := node -e 'process.exit(process.versions.node.split(".")[0] >= 20 ? 0 :
 
 demo: $(VENV)/ready-demo ; @$(BIN)/python -m tidegate.client_demo.local
 serve: $(VENV)/ready-demo ; @$(BIN)/tidegate serve
-test: $(VENV)/ready-test ; $(BIN)/python -m pytest && $(MAKE) --no-print-directory test-js
+test: $(VENV)/ready-test ; $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile && $(MAKE) --no-print-directory test-js
 test-js: ; @if $(NODE_20); then cd client_js && npm ci --silent --no-fund --no-audit && TIDEGATE=$(abspath $(BIN))/tidegate npm test --silent; else echo "The TypeScript client was not tested: that needs Node 20 and npm."; fi
 lint: $(VENV)/ready-dev ; $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(MAKE) --no-print-directory lint-js
 lint-js: ; @if $(NODE_20); then cd client_js && npm ci --silent --no-fund --no-audit && npm run lint --silent; fi
