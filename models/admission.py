@@ -15,7 +15,7 @@ from tidegate.errors import InvalidInput
 from .request import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Container, Hashable, Iterable, Mapping, Sequence
 
     from tidegate.results import Array
 
@@ -55,6 +55,10 @@ class Admission:
     def depends_on_values(self) -> bool:
         """Whether the batch key depends on what is in the tensors, not on their shapes alone."""
         return bool(self._shared)
+
+    def is_settled_by(self, known: Container[int]) -> bool:
+        """Tell whether a request's kind depends on shapes alone once the inputs in these places are known."""
+        return not self._has_strings and all(index in known for index in self._shared)
 
     def check(
         self, tensors: Mapping[str, Array], outputs: tuple[str, ...] | None = None, priority: int = 0

@@ -22,17 +22,18 @@ class _Link(Struct, gc=False):
 
 
 class Chain(Generic[T]):
-    """Items in the order in which they were added."""
+    """Items in the order in which they were added.
 
-    __slots__ = ("_count", "_first", "_last")
+    Attributes:
+        count: how many there are.
+    """
+
+    __slots__ = ("_first", "_last", "count")
 
     def __init__(self) -> None:
         self._first: _Link | None = None
         self._last: _Link | None = None
-        self._count = 0
-
-    def __len__(self) -> int:
-        return self._count
+        self.count = 0
 
     def __iter__(self) -> Iterator[T]:
         link = self._first
@@ -55,7 +56,7 @@ class Chain(Generic[T]):
             else:
                 self._last.behind = link
             self._last = link
-            self._count += 1
+            self.count += 1
 
     def popleft(self) -> T:
         """Take away the first item; there must be one."""
@@ -64,10 +65,10 @@ class Chain(Generic[T]):
         self._first = link.behind
         if self._first is None:
             self._last = None
-        self._count -= 1
+        self.count -= 1
         return link.item  # type: ignore[no-any-return]
 
     def clear(self) -> None:
         """Take away all items."""
         self._first = self._last = None
-        self._count = 0
+        self.count = 0

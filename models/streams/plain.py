@@ -44,7 +44,7 @@ class PlainAgenda:
     def arrays(self, state: State) -> tuple[list[Array], Kind]:
         """Return the inputs of the run, and the kind of its request."""
         arrays = self._fixed.arrays(state, self._taken)
-        return arrays, self._worker.admission.kind(arrays, None, self._priority)
+        return arrays, self._fixed.kind(arrays, self._worker.admission, self._priority)
 
     def ran(self, state: State, run: Run, start: int, stop: int) -> Made:
         """Return what came of the run.

@@ -72,7 +72,7 @@ class RebufferAgenda:
         """Return the inputs of the run of the next chunk, and the kind of its request."""
         self._taken[self._place] = self._cut(self._at + self._rest.length)
         arrays = self._fixed.arrays(state, self._taken)
-        return arrays, self._worker.admission.kind(arrays, None, self._priority)
+        return arrays, self._fixed.kind(arrays, self._worker.admission, self._priority)
 
     def ran(self, state: State, run: Run, start: int, stop: int) -> Made:
         """Return what came of the run of a chunk; the last one leaves what is no chunk, one that was stopped nothing.

@@ -134,7 +134,7 @@ class Ring:
         return Ring(self._overflow, self._most, self._most_bytes)
 
     def __len__(self) -> int:
-        return len(self._kept) + len(self._waiting)
+        return self._kept.count + len(self._waiting)
 
     @property
     def ready(self) -> bool:
@@ -163,7 +163,7 @@ class Ring:
         """Return how many steps may run one after the other, each of whose items has so many bytes of tensors."""
         if self._overflow != "block":
             return self._most
-        count = len(self._waiting) + (len(self._kept) if self._acknowledged else 0)
+        count = len(self._waiting) + (self._kept.count if self._acknowledged else 0)
         room = min(self._most - count, (self._most_bytes - self.nbytes) // (_ITEM_BYTES + nbytes))
         return room if room > 0 else int(self.has_room())
 
@@ -269,7 +269,7 @@ class Ring:
 
     def _forget_seen(self, seen: int) -> None:
         kept = self._kept
-        while kept and kept.first.seq <= seen:
+        while kept.count and kept.first.seq <= seen:
             item = kept.popleft()
             if not isinstance(item, Gap):
                 self.nbytes -= item.nbytes
@@ -279,7 +279,7 @@ class Ring:
         kept = self._kept
         if self._overflow == "block" and self._acknowledged:
             return
-        while kept and (len(kept) + len(self._waiting) > self._most or self.nbytes > self._most_bytes):
+        while kept.count and (kept.count + len(self._waiting) > self._most or self.nbytes > self._most_bytes):
             self._lose(kept.popleft())
         if self._overflow == "drop_oldest":
             while len(self._waiting) > 2 and (len(self._waiting) > self._most or self.nbytes > self._most_bytes):

@@ -20,10 +20,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, cast
 
 from tidegate.errors import Cancelled, DeadlineExceeded, TidegateError
-from tidegate.results import Timing
 
 from ..request import NEVER, Request
-from .outcome import timing_of, told
+from .outcome import NO_RUN, timing_of, told
 from .ring import Failed, Item, Produced, Ring
 from .row_state import alone
 from .steps import Step, Steps
@@ -31,7 +30,7 @@ from .steps import Step, Steps
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tidegate.results import Array
+    from tidegate.results import Array, Timing
 
     from ..batch import Run
     from ..client import Client
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
     from ..worker import Worker
     from .agenda import Agenda, Made, State
 
-NO_RUN = Timing(0, 0, 0)
 _TOKEN_BYTES = 8  # of what is told while a step goes on at its slot
 
 Status = Literal["open", "closing", "closed"]
@@ -156,6 +154,11 @@ class Stream:
     def busy(self) -> bool:
         """Whether a step runs or waits."""
         return self._running is not None or bool(self._steps)
+
+    @property
+    def backlog(self) -> bool:
+        """Whether steps wait behind the one that runs."""
+        return bool(self._steps)
 
     @property
     def next_step(self) -> int:

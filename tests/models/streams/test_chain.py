@@ -27,7 +27,7 @@ def test_a_chain_is_a_queue(operations: list[list[int] | str]) -> None:
             chain.extend(operation)
             like.extend(operation)
         assert [*chain] == [*like]
-        assert len(chain) == len(like)
+        assert chain.count == len(like)
         assert not like or chain.first == like[0]
 
 
