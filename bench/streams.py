@@ -189,7 +189,7 @@ def _echo(bench: Bench, best: float) -> None:
         "CPU us",
         "loop %",
         "load %",
-        "us a chunk beside the load",
+        "us left by the load",
         "steal + other",
     ]
     print(table(heads, [(f"window {i}", *_echo_cells(w)) for i, w in enumerate(found, 1)]))
