@@ -10,7 +10,7 @@ from tidegate.errors import error_from_code
 from tidegate.results import Result, StreamResult, Timing
 
 if TYPE_CHECKING:
-    from tidegate.codecs import messages
+    from tidegate.codecs import event_messages, messages
     from tidegate.errors import TidegateError
     from tidegate.results import Array
 
@@ -38,6 +38,25 @@ def as_stream_result(message: messages.Result, tensors: dict[str, Array], model:
     )
 
 
+def as_published(message: event_messages.Event, tensors: dict[str, Array]) -> Result:
+    """Make a result that somebody published: of a step if it was one, numbered as the event is."""
+    model, version = message.model_name or "", message.model_version or ""  # the reader has made sure that they are there
+    timing, own = _timing(message), _own(tensors)
+    if message.step is None:
+        return Result(own, model=model, version=version, timing=timing)
+    return StreamResult(
+        own,
+        model=model,
+        version=version,
+        timing=timing,
+        seq=message.seq,
+        step=message.step,
+        final=bool(message.final),
+        text=message.text,
+        reason=message.reason,
+    )
+
+
 def as_error(message: messages.Error) -> TidegateError:
     """Make the exception that a program can catch by its class."""
     return error_from_code(
@@ -60,8 +79,9 @@ def another(error: TidegateError) -> TidegateError:
     return new
 
 
-def _timing(message: messages.Result) -> Timing:
+def _timing(message: messages.Result | event_messages.Event) -> Timing:
     cost = message.timing
+    assert cost is not None
     return Timing(cost.queue_us, cost.compute_us, cost.batch_size)
 
 

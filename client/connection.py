@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from tidegate.arguments import merge_tensors, output_names
 from tidegate.codecs.messages import Ping
+from tidegate.codecs.topics import TOPIC_RULES, is_topic
 
 from .completion import Completion
 from .driver import Driver
@@ -15,6 +16,7 @@ from .exchange import Request
 from .inputs import as_arrays
 from .learner import Learner
 from .stream import Plan, Stream
+from .subscription import Subscription
 from .task import InferenceTask
 from .url import without_secrets
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
     from types import TracebackType
 
-    from tidegate.codecs.messages import Overflow
+    from tidegate.codecs.parts import Conflation, Overflow
     from tidegate.results import Result, StreamResult
 
     from .backoff import Backoff
@@ -76,6 +78,7 @@ class Connection:
         outputs: str | Sequence[str] | None = None,
         timeout: float | None = None,
         priority: int | None = None,
+        publish: str | None = None,
         **tensors: Any,
     ) -> Result:
         """Run a model once and wait for its result.
@@ -90,6 +93,7 @@ class Connection:
             outputs: the output, or the outputs, that are wanted, instead of all.
             timeout: time limit in seconds for everything, waiting included, instead of the connection's.
             priority: -8 … 0; a larger one is served first.
+            publish: a topic, such as ``room/42``, of which the answer is an event for whoever subscribes to it.
             tensors: tensors by name: arrays, numbers, nested lists, whatever numpy takes. Python numbers take the datatype of
                 the model if they fit it; arrays are converted where nothing is lost, and floats to shorter floats.
 
@@ -106,7 +110,7 @@ class Connection:
         limit = self._options.time_limit(timeout)
         await self._learner.learn(model, version, limit)
         arrays = as_arrays(merge_tensors(inputs, tensors), driver.catalogue.facts(model, version))
-        request, future = self._request(model, arrays, start, limit, version, outputs, priority)
+        request, future = self._request(model, arrays, start, limit, version, outputs, priority, publish)
         driver.submit(request)
         try:
             return await future
@@ -124,6 +128,7 @@ class Connection:
         outputs: str | Sequence[str] | None = None,
         timeout: float | None = None,
         priority: int | None = None,
+        publish: str | None = None,
         **tensors: Any,
     ) -> InferenceTask:
         """Start an inference without waiting for anything; the arguments are those of ``infer``.
@@ -140,7 +145,7 @@ class Connection:
         limit = self._options.time_limit(timeout)
         self._learner.learn_soon(model, version, limit)  # for the next time
         arrays = as_arrays(merge_tensors(inputs, tensors), driver.catalogue.facts(model, version))
-        request, future = self._request(model, arrays, driver.loop.time(), limit, version, outputs, priority)
+        request, future = self._request(model, arrays, driver.loop.time(), limit, version, outputs, priority, publish)
         driver.submit(request, copy=True)
         return InferenceTask(request, future, driver)
 
@@ -163,6 +168,7 @@ class Connection:
         window: int = 256,
         timeout: float | None = None,
         priority: int | None = None,
+        publish: str | None = None,
         snapshot: bytes | None = None,
         **constants: Any,
     ) -> Stream:
@@ -182,6 +188,7 @@ class Connection:
             window: how many results may lie here and wait to be taken.
             timeout: time limit in seconds of the opening and of each step, instead of the connection's.
             priority: -8 … 0; a larger one is served first.
+            publish: a topic, such as ``room/42``, of which the results are events for whoever subscribes to it.
             snapshot: a state to begin with, from ``Stream.snapshot`` of the same model; then there are no constants to give.
             constants: tensors by name that stay the same in all steps, such as a sampling rate.
 
@@ -204,6 +211,7 @@ class Connection:
             window=window,
             timeout=timeout,
             priority=priority or 0,
+            publish=_topic(publish),
             snapshot=snapshot,
         )
         return Stream(self._driver, self._learner, self._options, plan)
@@ -217,6 +225,7 @@ class Connection:
         outputs: str | Sequence[str] | None = None,
         timeout: float | None = None,
         priority: int | None = None,
+        publish: str | None = None,
         max_steps: int | None = None,
         temperature: float | None = None,
         top_k: int | None = None,
@@ -234,7 +243,7 @@ class Connection:
         Raises:
             TidegateError: it failed.
         """
-        stream = self.stream(model, version=version, outputs=outputs, timeout=timeout, priority=priority)
+        stream = self.stream(model, version=version, outputs=outputs, timeout=timeout, priority=priority, publish=publish)
         async with (
             stream,
             aclosing(
@@ -243,6 +252,25 @@ class Connection:
         ):
             async for result in results:
                 yield result
+
+    def subscribe(self, pattern: str, *, overflow: Conflation = "latest") -> Subscription:
+        """Return the events of all topics that a pattern means, for ``async for``::
+
+            async for event in gw.subscribe("server/stats"):
+                print(event.data["requests_per_s"])
+
+        The last event of each topic comes first. It goes on over lost connections, until it is closed or let go.
+
+        Args:
+            pattern: a topic such as ``room/42``, in which a whole segment may be ``*``, any one, and the last one ``**``, any
+                that follow. The gateway's own topics are ``server/stats`` and ``server/events``.
+            overflow: what happens to events that are not taken in time: ``latest`` keeps the newest, ``drop_oldest`` the
+                newest 64 of each topic. ``Event.missed`` counts those that were left out.
+
+        Raises:
+            ValueError: that is no pattern, or no ``overflow``.
+        """
+        return Subscription(self._driver, pattern, overflow)
 
     async def models(self) -> list[dict[str, Any]]:
         """Ask which models are served: name, version, inputs and outputs with datatypes and shapes, and more."""
@@ -278,6 +306,7 @@ class Connection:
         version: str | None,
         outputs: str | Sequence[str] | None,
         priority: int | None,
+        publish: str | None,
     ) -> tuple[Request, asyncio.Future[Result]]:
         future: asyncio.Future[Result] = self._driver.loop.create_future()
         request = Request(
@@ -289,6 +318,7 @@ class Connection:
             version=version,
             outputs=output_names(outputs),
             priority=priority or 0,
+            publish=_topic(publish),
             waiter=future,
         )
         return request, future
@@ -297,3 +327,9 @@ class Connection:
         session = self._driver.session
         # Half of the memory: the next request may be as large as all others together.
         return drawn < 2 * (session.in_flight_limit or 0) and session.ledger.held_bytes < self._options.max_buffer_bytes / 2
+
+
+def _topic(publish: str | None) -> str | None:
+    if publish is not None and not is_topic(publish):
+        raise ValueError(f"{publish!r} is no topic: expected {TOPIC_RULES}")
+    return publish

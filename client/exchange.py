@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from tidegate.codecs.errors import Form
 from tidegate.codecs.limits import Limits
-from tidegate.codecs.messages import Infer, Models, Ping, RequestedOutput
+from tidegate.codecs.messages import Infer, Models, Ping
+from tidegate.codecs.parts import RequestedOutput
 from tidegate.codecs.reader import client_messages
 from tidegate.codecs.writer import encode
 
@@ -100,7 +101,19 @@ class Request(Exchange):
         held_bytes: bytes of them that the ledger counts as kept in memory.
     """
 
-    __slots__ = ("_data", "_form", "_outputs", "_priority", "_tensors", "held_bytes", "model", "nbytes", "sends", "version")
+    __slots__ = (
+        "_data",
+        "_form",
+        "_outputs",
+        "_priority",
+        "_publish",
+        "_tensors",
+        "held_bytes",
+        "model",
+        "nbytes",
+        "sends",
+        "version",
+    )
 
     def __init__(
         self,
@@ -113,6 +126,7 @@ class Request(Exchange):
         version: str | None = None,
         outputs: tuple[str, ...] = (),
         priority: int = 0,
+        publish: str | None = None,
         waiter: Any = None,
     ) -> None:
         super().__init__(id, now=now, timeout=timeout, waiter=waiter)
@@ -124,6 +138,7 @@ class Request(Exchange):
         self._tensors = tensors
         self._outputs = tuple([RequestedOutput(name=name) for name in outputs])
         self._priority = priority
+        self._publish = publish
         self._data: bytes | None = None
         self._form = Form.MSGPACK
 
@@ -144,6 +159,7 @@ class Request(Exchange):
             outputs=self._outputs,
             timeout_ms=max(1, math.ceil((self.deadline - now) * 1000)),
             priority=self._priority,
+            publish=self._publish,
         )
         self._data = encode(message, form, self._tensors if self._data is None else read_back(self._data, self._form))
         self._form = form

@@ -15,6 +15,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tidegate.codecs.errors import Form
+from tidegate.codecs.event_messages import Event, Subscribed
 from tidegate.codecs.messages import Cancel, Error, Goaway, Hello, ModelList, Models, Ping, Pong, Result
 from tidegate.codecs.writer import encode
 from tidegate.errors import ConnectionLost, ShuttingDown, TidegateError, TooLarge
@@ -26,6 +27,7 @@ from .heartbeat import Heartbeat, Pulse
 from .ledger import Ledger
 from .states import Closed, Connecting, Draining, Open, Reconnecting, State
 from .streams import Streams
+from .subscriptions import Subscriptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +59,7 @@ class Session:
         state: where the connection is; see ``states``.
         ledger: the unfinished requests and questions.
         streams: the streams.
+        subscriptions: what it subscribes to.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class Session:
         self.streams = Streams(
             self.ledger.memory, form=options.wire_form, max_pending=options.max_pending, next_id=self.next_id
         )
+        self.subscriptions = Subscriptions(self.next_id)
         self._reconnect = options.reconnect
         self._form = options.wire_form
         self._is_pure = is_pure
@@ -181,6 +185,7 @@ class Session:
 
     def heard(self, now: float) -> None:
         """Take note that something came, whatever it was."""
+        self.subscriptions.batch_over()
         if self._heartbeat is not None:
             self._heartbeat.heard(now)
 
@@ -213,6 +218,7 @@ class Session:
         self.state = Reconnecting(now + self._backoff.next_delay(now, invited=invited), reason)
         self.ledger.cut(reason, self._is_pure)
         self.streams.cut()
+        self.subscriptions.cut()
 
     # What to do next.
 
@@ -225,7 +231,7 @@ class Session:
 
         That depends on the server and on ``room_bytes``; the last message may go beyond them.
         """
-        for message in self.streams.take_out():
+        for message in (*self.streams.take_out(), *self.subscriptions.take_out()):
             self._send(message)
         out, self._control = self._control, []
         if self.streams.wants_to_send and isinstance(self.state, Open | Draining):
@@ -289,8 +295,12 @@ class Session:
 
     def _receive_other(self, message: object, received: Received, now: float) -> None:
         match message:
+            case Event():
+                self.subscriptions.event(message, received.tensors)
             case Error():
                 self._receive_error(message)
+            case Subscribed():
+                self.subscriptions.subscribed(message.id)
             case Hello():
                 self._receive_hello(message, now)
             case Ping():
@@ -319,11 +329,12 @@ class Session:
         self.streams.greeted(hello)
         for message in self.streams.take_out():  # what resumes streams must be the first message
             self._send(message)
+        self.subscriptions.greeted(hello)
         for question in self.ledger.questions.values():
             self._send_question(question)
 
     def _receive_error(self, message: Error) -> None:
-        if self.streams.error(message, draining=isinstance(self.state, Draining)):
+        if self.streams.error(message, draining=isinstance(self.state, Draining)) or self.subscriptions.error(message):
             return
         key: Any = message.id
         request = self.ledger.sent.get(key)
@@ -372,6 +383,7 @@ class Session:
             self._control.clear()
             self.ledger.end(reason)
             self.streams.end(ConnectionLost(reason, maybe_executed=True))
+            self.subscriptions.end(ConnectionLost(reason))
 
 
 def _or_never(when: float | None) -> float:

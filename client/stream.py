@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Iterable, Mapping
     from types import TracebackType
 
-    from tidegate.codecs.messages import Overflow
+    from tidegate.codecs.parts import Overflow
     from tidegate.results import StreamResult
 
     from .catalogue import ModelFacts
@@ -44,6 +44,7 @@ class Plan:
     window: int = 256
     timeout: float | None = None
     priority: int = 0
+    publish: str | None = None
     snapshot: bytes | None = None
 
 
@@ -101,6 +102,7 @@ class Stream:
                 outputs=plan.outputs,
                 overflow=plan.overflow,
                 priority=plan.priority,
+                publish=plan.publish,
                 from_snapshot=plan.snapshot is not None,
             )
         return self
@@ -245,7 +247,7 @@ class Stream:
     async def fork(self) -> Stream:
         """Return another stream, open, that goes on from the state behind the steps that were asked for so far.
 
-        It has to be closed, as this one: ``async with await stream.fork() as other``.
+        It publishes nothing. It has to be closed, as this one: ``async with await stream.fork() as other``.
 
         Raises:
             TidegateError: it could not be opened.

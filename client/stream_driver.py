@@ -12,7 +12,7 @@ from .stream_requests import StepRequest, to_close, to_fork, to_open, to_snapsho
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tidegate.codecs.messages import Overflow
+    from tidegate.codecs.parts import Overflow
     from tidegate.results import Array
 
     from .driver import Driver
@@ -38,6 +38,7 @@ class StreamDriver:
         outputs: tuple[str, ...],
         overflow: Overflow,
         priority: int,
+        publish: str | None,
         from_snapshot: bool,
     ) -> StreamLog:
         """Open a stream.
@@ -57,6 +58,7 @@ class StreamDriver:
             outputs=outputs,
             overflow=overflow,
             priority=priority,
+            publish=publish,
             from_snapshot=from_snapshot,
             waiter=waiter,
         )

@@ -20,7 +20,8 @@ from .stream_line import StreamLine
 from .stream_requests import Errand
 
 if TYPE_CHECKING:
-    from tidegate.codecs.messages import Error, Gap, Opened, Result, ResumedStream
+    from tidegate.codecs.messages import Error, Gap, Opened, Result
+    from tidegate.codecs.parts import ResumedStream
     from tidegate.errors import TidegateError
     from tidegate.results import Array
 

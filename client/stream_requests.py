@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from tidegate.codecs.messages import Close, Fork, Open, RequestedOutput, Snapshot, Step
+from tidegate.codecs.messages import Close, Fork, Open, Snapshot, Step
+from tidegate.codecs.parts import RequestedOutput
 from tidegate.codecs.writer import encode
 
 from .exchange import Awaited, Exchange, read_back, size_of
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tidegate.codecs.errors import Form
-    from tidegate.codecs.messages import ClientMessage, Overflow
+    from tidegate.codecs.messages import ClientMessage
+    from tidegate.codecs.parts import Overflow
     from tidegate.errors import TidegateError
     from tidegate.results import Array
 
@@ -159,6 +161,7 @@ def to_open(
     outputs: tuple[str, ...] = (),
     overflow: Overflow = "block",
     priority: int = 0,
+    publish: str | None = None,
     from_snapshot: bool = False,
     waiter: Any = None,
 ) -> Errand:
@@ -175,6 +178,7 @@ def to_open(
             until=log.sequence.window,
             from_snapshot=from_snapshot,
             priority=priority,
+            publish=publish,
         )
 
     return Errand(id, log, message, now=now, timeout=timeout, waiter=waiter, made=log, tensors=constants)

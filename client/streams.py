@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tidegate.codecs.messages import Cancel, Close, Closed, Error, Gap, LastSeen, Opened, Result, Resume, Resumed, SnapshotTaken
+from tidegate.codecs.messages import Cancel, Close, Closed, Error, Gap, Opened, Result, Resume, Resumed, SnapshotTaken
+from tidegate.codecs.parts import LastSeen
 from tidegate.errors import (
     DeadlineExceeded,
     InvalidMessage,

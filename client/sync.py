@@ -17,13 +17,14 @@ from tidegate.errors import ConnectionLost, DeadlineExceeded
 from .connection import Connection
 from .options import ConnectOptions, Options
 from .sync_stream import SyncStream, each
+from .sync_subscription import SyncSubscription
 from .url import DEFAULT_URL, complete, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
-    from tidegate.codecs.messages import Overflow
+    from tidegate.codecs.parts import Conflation, Overflow
     from tidegate.errors import CancelOutcome
     from tidegate.results import Result, StreamResult, Timing
 
@@ -120,12 +121,13 @@ class SyncConnection:
         outputs: str | Sequence[str] | None = None,
         timeout: float | None = None,
         priority: int | None = None,
+        publish: str | None = None,
         **tensors: Any,
     ) -> Result:
         """Run a model once and wait for its result; interrupting the wait cancels the request."""
         limit = self._options.time_limit(timeout)  # first: if it raised later, the call would be left without a loop
         call = self._connection.infer(
-            model, inputs, version=version, outputs=outputs, timeout=timeout, priority=priority, **tensors
+            model, inputs, version=version, outputs=outputs, timeout=timeout, priority=priority, publish=publish, **tensors
         )
         return self.run(call, limit)
 
@@ -139,13 +141,14 @@ class SyncConnection:
         outputs: str | Sequence[str] | None = None,
         timeout: float | None = None,
         priority: int | None = None,
+        publish: str | None = None,
         **tensors: Any,
     ) -> SyncTask:
         """Start an inference without waiting for its result."""
 
         def start() -> InferenceTask:
             return self._connection.submit(
-                model, inputs, version=version, outputs=outputs, timeout=timeout, priority=priority, **tensors
+                model, inputs, version=version, outputs=outputs, timeout=timeout, priority=priority, publish=publish, **tensors
             )
 
         return SyncTask(self, self.call(start), self._options.time_limit(timeout))
@@ -175,6 +178,7 @@ class SyncConnection:
         window: int = 256,
         timeout: float | None = None,
         priority: int | None = None,
+        publish: str | None = None,
         snapshot: bytes | None = None,
         **constants: Any,
     ) -> SyncStream:
@@ -188,6 +192,7 @@ class SyncConnection:
             window=window,
             timeout=timeout,
             priority=priority,
+            publish=publish,
             snapshot=snapshot,
             **constants,
         )
@@ -202,6 +207,7 @@ class SyncConnection:
         outputs: str | Sequence[str] | None = None,
         timeout: float | None = None,
         priority: int | None = None,
+        publish: str | None = None,
         max_steps: int | None = None,
         temperature: float | None = None,
         top_k: int | None = None,
@@ -216,6 +222,7 @@ class SyncConnection:
             outputs=outputs,
             timeout=timeout,
             priority=priority,
+            publish=publish,
             max_steps=max_steps,
             temperature=temperature,
             top_k=top_k,
@@ -224,6 +231,10 @@ class SyncConnection:
         )
         limit = self._options.time_limit(timeout)
         return each(self, lambda: results, 2 * limit + self._options.close_timeout)
+
+    def subscribe(self, pattern: str, *, overflow: Conflation = "latest") -> SyncSubscription:
+        """Return the events of all topics that a pattern means, for ``for``. See ``Connection.subscribe``."""
+        return SyncSubscription(self, self._connection.subscribe(pattern, overflow=overflow))
 
     def models(self) -> list[dict[str, Any]]:
         """Ask which models are served."""

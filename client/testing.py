@@ -1,7 +1,7 @@
 """A gateway without models, to test programs that use the SDK: each model is a Python function. It listens on the loopback.
 
-What it is not: it batches nothing, knows no signatures and no time limits, and answers a cancel at once with ``dropped``. What
-its streams are not is said in ``testing_streams``.
+What it is not: it batches nothing, has no topics (an ``event`` is what a test sends, to everybody), knows no signatures and no
+time limits, and answers a cancel at once with ``dropped``. What its streams are not is said in ``testing_streams``.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from tidegate.codecs.errors import Form
+from tidegate.codecs.event_messages import Subscribe, Subscribed, Unsubscribe, Unsubscribed
 from tidegate.codecs.limits import Limits
 from tidegate.codecs.messages import (
-    AnnouncedLimits,
     Cancel,
     Error,
     Goaway,
@@ -30,8 +30,8 @@ from tidegate.codecs.messages import (
     Pong,
     Result,
     Resume,
-    Timing,
 )
+from tidegate.codecs.parts import AnnouncedLimits, Timing
 from tidegate.codecs.reader import client_messages
 from tidegate.codecs.writer import encode
 from tidegate.errors import TidegateError, UnknownModel
@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from types import TracebackType
 
-    from tidegate.codecs.messages import ClientMessage, Id, ServerMessage
+    from tidegate.codecs.messages import ClientMessage, ServerMessage
+    from tidegate.codecs.parts import Id
     from tidegate.codecs.reader import Received
     from tidegate.results import Array
 
@@ -105,7 +106,9 @@ class FakeGateway:
         default: list[dict[str, Any]] = [{"name": name, "version": "1", "inputs": [], "pure": True} for name in names]
         self.listing = default if listing is None else listing
         limits = AnnouncedLimits(message_bytes=message_bytes, text_bytes=1024 * 1024, in_flight=in_flight)
-        self.hello = Hello(protocol=PROTOCOL, server="fake", session="s", keepalive_ms=keepalive_ms, limits=limits)
+        self.hello = Hello(
+            protocol=PROTOCOL, server="fake", session="s", keepalive_ms=keepalive_ms, limits=limits, features=["subscriptions"]
+        )
         self.received: list[ClientMessage] = []
         self.connections: set[ServerConnection] = set()
         self.greets = True
@@ -215,6 +218,10 @@ class FakeGateway:
                 await self._answer(connection, ModelList(id=message.id, models=self.listing), received.form)
             case Ping():
                 await self._answer(connection, Pong(id=message.id), received.form)
+            case Subscribe():
+                await self._answer(connection, Subscribed(id=message.id, topic=message.topic), received.form)
+            case Unsubscribe():
+                await self._answer(connection, Unsubscribed(id=message.id, topic=message.topic), received.form)
             case Pong():
                 pass
             case _:

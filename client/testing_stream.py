@@ -9,12 +9,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from tidegate.codecs.messages import Error, Gap, Result, Step, Timing
+from tidegate.codecs.messages import Error, Gap, Result, Step
+from tidegate.codecs.parts import Timing
 from tidegate.errors import Cancelled, ResumeFailed, StepConflict, TidegateError, UnexpectedStep
 from tidegate.results import Array
 
 if TYPE_CHECKING:
-    from tidegate.codecs.messages import Id, ServerMessage
+    from tidegate.codecs.messages import ServerMessage
+    from tidegate.codecs.parts import Id
 
 Tensors = dict[str, Array]
 Parameters = Mapping[str, bool | int | float | str]

@@ -22,17 +22,18 @@ from tidegate.codecs.messages import (
     Opened,
     Resume,
     Resumed,
-    ResumedStream,
     Snapshot,
     SnapshotTaken,
     Step,
 )
+from tidegate.codecs.parts import ResumedStream
 from tidegate.errors import DuplicateStream, ResumeFailed, TidegateError, UnknownModel, UnknownStream
 
 from .testing_stream import Behaviour, FakeStream, Tensors, failure
 
 if TYPE_CHECKING:
-    from tidegate.codecs.messages import Id, ServerMessage
+    from tidegate.codecs.messages import ServerMessage
+    from tidegate.codecs.parts import Id
 
 StreamModel = Callable[[Tensors], Behaviour]
 """What opens a stream, given its constants. What it returns is copied for a snapshot and for a fork."""

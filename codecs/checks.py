@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .errors import Fault
+from .errors import Fault, shown
+from .event_messages import Event, Subscribe, Unsubscribe
 from .messages import (
     Cancel,
     ClientMessage,
@@ -20,17 +21,19 @@ from .messages import (
     ServerMessage,
     SnapshotTaken,
     Step,
-    TensorHeader,
 )
+from .topics import PATTERN_RULES, TOPIC_RULES, is_pattern, is_topic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from .limits import Limits
+    from .parts import TensorHeader
 
 # Made once: to make a union of classes takes longer than to look into it.
 _WITH_INPUTS = (Infer, Step)
 _WITH_STREAMS = (Resume, Resumed)
+_WITH_PATTERNS = (Subscribe, Unsubscribe)
 _IDS = {
     cls: tuple(name for name in ("id", "stream", "to") if name in cls.__struct_fields__)
     for cls in (*ClientMessage.__args__, *ServerMessage.__args__)
@@ -51,7 +54,7 @@ def tensor_headers(message: Message, size: int, limits: Limits) -> tuple[Sequenc
     headers: Sequence[TensorHeader]
     if isinstance(message, _WITH_INPUTS):
         headers, field = message.inputs, "inputs"
-        if message.parameters or (isinstance(message, Infer) and message.outputs):
+        if message.parameters or (isinstance(message, Infer) and (message.outputs or message.publish)):
             _check_extras(message, limits)
     elif isinstance(message, Result):
         headers, field = message.outputs, "outputs"
@@ -77,6 +80,10 @@ def _other_headers(message: Message, limits: Limits) -> tuple[Sequence[TensorHea
         return message.constants, "constants"
     if isinstance(message, Cancel):
         _check_cancel(message)
+    elif isinstance(message, _WITH_PATTERNS) and not is_pattern(message.topic):
+        raise Fault("invalid_message", "topic", PATTERN_RULES, shown(message.topic))
+    elif isinstance(message, Event):
+        return (message.outputs, "outputs") if _is_result(message) else ((), "")
     return (message.outputs, "outputs") if isinstance(message, SnapshotTaken) else ((), "")
 
 
@@ -86,6 +93,9 @@ def _check_extras(message: Infer | Open | Step, limits: Limits) -> None:
         raise Fault("too_large", "outputs", f"at most {limits.tensors} outputs", str(len(outputs)))
     if message.parameters and len(message.parameters) > limits.parameters:
         raise Fault("too_large", "parameters", f"at most {limits.parameters} parameters", str(len(message.parameters)))
+    publish = message.publish if not isinstance(message, Step) else None
+    if publish is not None and not is_topic(publish):
+        raise Fault("invalid_message", "publish", TOPIC_RULES, shown(publish))
 
 
 def _check_open(message: Open, limits: Limits) -> None:
@@ -112,6 +122,20 @@ def _not_whole(message: Result) -> Fault:
     if message.id is None or message.stream is not None:
         return _misnamed(message, ("stream", "step", "seq"))
     return Fault("invalid_message", "model_version" if message.model_name else "model_name", "a string", "nothing")
+
+
+def _is_result(message: Event) -> bool:
+    """Tell whether an event is a result; check that it is one thing, and all of that."""
+    said = [name for name in ("data", "timing", "error", "closed") if getattr(message, name) is not None]
+    if len(said) != 1:
+        got = " and ".join(said).replace("timing", "outputs") or "nothing"
+        raise Fault("invalid_message", "data", "one of data, outputs with timing, error and closed", got)
+    if message.timing is None:
+        return False
+    for name in ("model_name", "model_version", "final"):
+        if getattr(message, name) is None:
+            raise Fault("invalid_message", name, "what a result has", "nothing")
+    return True
 
 
 def _misnamed(message: Cancel | Result, needed: tuple[str, ...]) -> Fault:

@@ -14,7 +14,7 @@ from msgspec import Raw, Struct
 
 from .errors import Fault, Form, Subject, shown
 from .limits import DEFAULT_LIMITS
-from .messages import StepNumber, WireId  # noqa: TC001 - msgspec reads the annotations
+from .parts import StepNumber, WireId  # noqa: TC001 - msgspec reads the annotations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -47,7 +47,7 @@ _JSON = _decoders(msgspec.json.Decoder)
 _MSGPACK = _decoders(msgspec.msgpack.Decoder)
 
 # An id in one of these is another message's, or nobody's.
-_WITHOUT_ID = ("step", "cancel", "credit", "close", "resume", "resumed", "gap", "closed")
+_WITHOUT_ID = ("step", "cancel", "credit", "close", "resume", "resumed", "gap", "closed", "event")
 # Of these, which have a step of their own: the one in a cancel is another message's.
 _ABOUT_STREAMS = {
     "step": True, "cancel": False, "credit": False, "close": False,
@@ -82,7 +82,9 @@ _REQUIREMENTS = {
     "nbytes": "an integer from 0",
     "timeout_ms": "a number above 0, at most 86400000",
     "priority": "an integer -8 … 0",
-    "overflow": "block, latest or drop_oldest",
+    "overflow": "block, latest or drop_oldest; for events, latest or drop_oldest",
+    "topic": "a string that is not empty",
+    "publish": "a string that is not empty",
     "until": _COUNT,
     "seen": _COUNT,
     "last_seq": _COUNT,

@@ -15,7 +15,7 @@ import numpy as np
 from . import json_elements, json_pieces
 from .diagnosis import parsed, value_at
 from .errors import Fault, Form
-from .messages import NO_DATA, TensorHeader
+from .parts import NO_DATA, TensorHeader
 from .tensors import measure
 
 if TYPE_CHECKING:

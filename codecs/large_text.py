@@ -14,7 +14,8 @@ import msgspec
 from msgspec import Raw
 
 from .errors import Fault
-from .messages import NO_DATA, TENSOR_FIELDS, ClientMessage
+from .messages import TENSOR_FIELDS, ClientMessage
+from .parts import NO_DATA
 
 if TYPE_CHECKING:
     from .limits import Limits

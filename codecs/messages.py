@@ -7,103 +7,31 @@ the bytes of their tensors are.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence  # noqa: TC003 - msgspec reads the annotations
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from msgspec import Meta, Raw, Struct, field
+from msgspec import field
 
-from .limits import SAFE_INTEGER
-
-IntegerId = Annotated[int, Meta(ge=0, le=SAFE_INTEGER)]
-StringId = Annotated[str, Meta(min_length=1, max_length=64)]
-Id = int | str
-"""What names a request on its connection: ``7`` and ``"7"`` are different ids."""
-WireId = IntegerId | StringId
-
-StepNumber = Annotated[int, Meta(ge=1, le=SAFE_INTEGER)]
-"""What numbers a step of a stream: 1 and on, without gaps."""
-Seq = Annotated[int, Meta(ge=1, le=SAFE_INTEGER)]
-"""What numbers the results, errors and gaps of a stream: 1 and on, without gaps."""
-LastSeq = Annotated[int, Meta(ge=0, le=SAFE_INTEGER)]
-"""The last of those numbers that was met; 0 for none."""
-Overflow = Literal["block", "latest", "drop_oldest"]
-
-Name = Annotated[str, Meta(min_length=1)]
-Size = Annotated[int, Meta(ge=0)]
-Microseconds = Annotated[int, Meta(ge=0)]
-Scalar = bool | Annotated[int, Meta(ge=-SAFE_INTEGER, le=SAFE_INTEGER)] | float | str
-TimeoutMs = Annotated[float, Meta(gt=0, le=86_400_000)]
-Priority = Annotated[int, Meta(ge=-8, le=0)]
-
-NO_DATA = Raw()
-
-
-class Part(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
-    """Base of what messages are made of. Decoded values form no cycles, so the collector need not track them."""
-
-
-class TensorHeader(Part, frozen=True, kw_only=True):
-    """What a message says of one tensor.
-
-    Attributes:
-        name: its name; any text.
-        shape: its dimensions; ``()`` for a scalar.
-        datatype: a name in ``datatypes.DATATYPES``.
-        nbytes: bytes that it takes in a binary message, padding not counted.
-        data: its elements as undecoded JSON, in text only.
-    """
-
-    name: Name
-    shape: tuple[Size, ...]
-    datatype: str
-    nbytes: Size | None = None
-    data: Raw = NO_DATA
-
-
-class Timing(Part, frozen=True, kw_only=True):
-    """What a request cost: microseconds waiting, microseconds in its batch's run, and the rows of that batch."""
-
-    queue_us: Microseconds
-    compute_us: Microseconds
-    batch_size: Size
-
-
-class RequestedOutput(Part, frozen=True, kw_only=True):
-    """An output that a request asks for."""
-
-    name: Name
-
-
-class AnnouncedLimits(Part, frozen=True, kw_only=True):
-    """What a server tells a client not to exceed."""
-
-    message_bytes: Size
-    text_bytes: Size
-    in_flight: Size
-    streams: Size | None = None
-
-
-class LastSeen(Part, frozen=True, kw_only=True):
-    """A stream that a client goes on with, and the last ``seq`` of it that it has."""
-
-    stream: WireId
-    last_seq: LastSeq
-
-
-class ResumedStream(Part, frozen=True, kw_only=True):
-    """A stream that goes on, and where it stands.
-
-    Attributes:
-        next_step: the number that its next step must have.
-        replay_from: the first ``seq`` that is sent again, or of what comes next if nothing is.
-        seq: the last one that was given out so far; 0 for none.
-        status: ``open``, or ``closing`` if no more steps are taken.
-    """
-
-    stream: WireId
-    next_step: StepNumber
-    replay_from: Seq
-    seq: LastSeq
-    status: str
+from .event_messages import Event, Subscribe, Subscribed, Unsubscribe, Unsubscribed
+from .parts import (
+    AnnouncedLimits,
+    LastSeen,
+    LastSeq,
+    Name,
+    Overflow,
+    Part,
+    Priority,
+    RequestedOutput,
+    ResumedStream,
+    Scalar,
+    Seq,
+    Size,
+    StepNumber,
+    TensorHeader,
+    TimeoutMs,
+    Timing,
+    Topic,
+    WireId,
+)
 
 
 class Infer(Part, frozen=True, kw_only=True, tag_field="op", tag="infer"):
@@ -112,6 +40,7 @@ class Infer(Part, frozen=True, kw_only=True, tag_field="op", tag="infer"):
     Attributes:
         timeout_ms: time left for an answer, in milliseconds.
         priority: from -8 to 0; larger is served first.
+        publish: the topic of which the answer is an event, too.
     """
 
     id: WireId
@@ -122,6 +51,7 @@ class Infer(Part, frozen=True, kw_only=True, tag_field="op", tag="infer"):
     timeout_ms: TimeoutMs | None = None
     priority: Priority = 0
     parameters: Mapping[str, Scalar] | None = None
+    publish: Topic | None = None
 
 
 class Cancel(Part, frozen=True, kw_only=True, tag_field="op", tag="cancel"):
@@ -142,6 +72,7 @@ class Open(Part, frozen=True, kw_only=True, tag_field="op", tag="open"):
         overflow: what becomes of results that the client takes too slowly.
         until: the ``seq`` up to which results may be sent; None for all.
         priority: from -8 to 0; larger is served first.
+        publish: the topic of which its results are events, too.
     """
 
     id: WireId
@@ -155,6 +86,7 @@ class Open(Part, frozen=True, kw_only=True, tag_field="op", tag="open"):
     from_snapshot: bool = False
     priority: Priority = 0
     parameters: Mapping[str, Scalar] | None = None
+    publish: Topic | None = None
 
 
 class Step(Part, frozen=True, kw_only=True, tag_field="op", tag="step"):
@@ -370,20 +302,28 @@ class Resumed(Part, frozen=True, kw_only=True, tag_field="op", tag="resumed"):
     lost: Sequence[WireId] = ()
 
 
-ClientMessage = Infer | Cancel | Models | Ping | Pong | Open | Step | Close | Credit | Snapshot | Fork | Resume
-ServerMessage = Hello | Result | Error | ModelList | Ping | Pong | Goaway | Opened | Gap | Closed | SnapshotTaken | Resumed
+ClientMessage = (
+    Infer | Cancel | Models | Ping | Pong | Open | Step | Close | Credit | Snapshot | Fork | Resume | Subscribe | Unsubscribe
+)
+ServerMessage = (
+    Hello | Result | Error | ModelList | Ping | Pong | Goaway | Opened | Gap | Closed | SnapshotTaken | Resumed
+    | Subscribed | Unsubscribed | Event
+)  # fmt: skip
 Message = ClientMessage | ServerMessage
 
 TENSOR_FIELDS: dict[type[Part], str] = {
     Infer: "inputs", Open: "constants", Step: "inputs", Result: "outputs", SnapshotTaken: "outputs",
+    Event: "outputs",
 }  # fmt: skip
-"""Where the tensor headers of a message are; other messages have none."""
+"""Where the tensor headers of a message are; other messages have none, and an ``event`` that is no result has none either."""
 
 CLIENT_OPS = (
     "infer", "cancel", "models", "ping", "pong",
     "open", "step", "close", "credit", "snapshot", "fork", "resume",
+    "subscribe", "unsubscribe",
 )  # fmt: skip
 SERVER_OPS = (
     "hello", "result", "error", "models", "ping", "pong", "goaway",
     "opened", "gap", "closed", "snapshot", "resumed",
+    "subscribed", "unsubscribed", "event",
 )  # fmt: skip

@@ -17,7 +17,7 @@ from .datatypes import DATATYPES, Array, datatype_of
 from .errors import Fault, shown
 from .frames import PADDING, nonzero_padding
 from .limits import SAFE_INTEGER, Limits
-from .messages import NO_DATA, TensorHeader
+from .parts import NO_DATA, TensorHeader
 from .steps import finish
 
 if TYPE_CHECKING:

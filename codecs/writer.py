@@ -18,6 +18,7 @@ from . import frames, json_text
 from . import tensors as tensor_codec
 from .datatypes import datatype_of
 from .errors import Form
+from .event_messages import Event
 from .limits import HEADER_MAX_BYTES
 from .messages import TENSOR_FIELDS, Message
 
@@ -45,7 +46,7 @@ def encode(message: Message, form: Form, tensors: Mapping[str, Array] | None = N
     """
     if form is Form.TEXT:
         return b"".join(_text(message, tensors or {}))
-    field = TENSOR_FIELDS.get(type(message))
+    field = _tensor_field(message)
     headers, payloads = tensor_codec.describe(tensors or {}) if field else ([], [])
     return frames.join(_header(message, form, field, headers), payloads)
 
@@ -71,8 +72,12 @@ def pieces(message: Message, form: Form, tensors: Mapping[str, Array]) -> list[P
     return [frames.join(_header(message, form, TENSOR_FIELDS[type(message)], headers)), *filter(len, made)]
 
 
+def _tensor_field(message: Message) -> str | None:
+    return None if type(message) is Event and message.timing is None else TENSOR_FIELDS.get(type(message))
+
+
 def _text(message: Message, arrays: Mapping[str, Array]) -> Iterator[bytes]:
-    field = TENSOR_FIELDS.get(type(message))
+    field = _tensor_field(message)
     if field is None:
         yield msgspec.json.encode(message)
         return

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from tidegate.codecs.datatypes import datatype_of
 from tidegate.codecs.errors import Form
-from tidegate.codecs.messages import Result, Timing
+from tidegate.codecs.messages import Result
+from tidegate.codecs.parts import Timing
 from tidegate.codecs.result_template import ResultTemplate, run_part
 from tidegate.codecs.tensors import pack_strings
 from tidegate.codecs.writer import encode
@@ -22,7 +23,7 @@ from .large_result import LARGE_BYTES, LargeResult, is_large
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-    from tidegate.codecs.messages import Id
+    from tidegate.codecs.parts import Id
     from tidegate.models.batch import Run
     from tidegate.models.request import Request
     from tidegate.results import Array
@@ -59,7 +60,7 @@ class Answers:
             run.context = context = {}
         kind = request.kind
         if form is not MSGPACK:
-            arrays = _rows(kind.outputs, run, start, stop)
+            arrays = outputs_of(kind.outputs, run, start, stop)
             result = _result(id_, run, queue_us)
             context[form] = written = context.get(form, 0) + sum(array.size for array in arrays.values())
             large = written > _ELEMENTS or is_large(arrays.values(), form)
@@ -70,7 +71,7 @@ class Answers:
             context[kind] = shared = _Shared(template, kind.outputs, run, stop - start)
         shared.left -= 1
         if shared.left < 0:
-            arrays = _rows(kind.outputs, run, start, stop)
+            arrays = outputs_of(kind.outputs, run, start, stop)
             if not shared.varies or is_large(arrays.values(), form):
                 return LargeResult(_result(id_, run, queue_us), form, arrays)
         return shared.message(id_, queue_us, start, stop)
@@ -86,7 +87,7 @@ class Answers:
         if template is None:
             if len(self._templates) >= _TEMPLATES:
                 self._templates.clear()
-            arrays = _rows(outputs, run, start, stop)
+            arrays = outputs_of(outputs, run, start, stop)
             described = [(name, datatype_of(array), array.shape) for name, array in arrays.items()]
             self._templates[key] = template = ResultTemplate(run.model.name, run.model.version, described)
         return template
@@ -104,7 +105,7 @@ class _Shared:
 
     def __init__(self, template: ResultTemplate, outputs: Wanted, run: Run, rows: int) -> None:
         self._fill = template.frame
-        self._run = run_part(_compute_us(run), run.size)
+        self._run = run_part(compute_us(run), run.size)
         wanted = _wanted(outputs, run)
         self._view = _view(run, wanted[0]) if len(wanted) == 1 else None
         if self._view is not None:
@@ -156,15 +157,17 @@ def _wanted(outputs: Wanted, run: Run) -> tuple[int, ...]:
     return tuple(range(len(run.outputs))) if outputs is None else outputs
 
 
-def _rows(outputs: Wanted, run: Run, start: int, stop: int) -> dict[str, Array]:
+def outputs_of(outputs: Wanted, run: Run, start: int, stop: int) -> dict[str, Array]:
+    """Return the outputs that are wanted, those rows of them."""
     specs = run.model.outputs
     return {specs[index].name: run.rows(index, start, stop) for index in _wanted(outputs, run)}
 
 
 def _result(id_: Id, run: Run, queue_us: int) -> Result:
-    timing = Timing(queue_us=queue_us, compute_us=_compute_us(run), batch_size=run.size)
+    timing = Timing(queue_us=queue_us, compute_us=compute_us(run), batch_size=run.size)
     return Result(id=id_, model_name=run.model.name, model_version=run.model.version, final=True, timing=timing)
 
 
-def _compute_us(run: Run) -> int:
+def compute_us(run: Run) -> int:
+    """Return the microseconds that a run took."""
     return int(1e6 * run.compute_s)

@@ -50,6 +50,7 @@ class Exposition(Collector):
         yield from _connections(self._metrics)
         yield from _requests(self._metrics)
         yield from _streams(self._metrics)
+        yield from _events(self._metrics)
         yield from _slots(self._metrics)
         yield from _loop_lag(self._metrics)
         yield _counter("tidegate_refused", "What was turned away, by reason.", "reason", self._metrics.refused.values)
@@ -108,6 +109,17 @@ def _streams(metrics: Metrics) -> Iterator[Metric]:
     yield _counter("tidegate_stream_gaps", "Results that were never sent, but told of by a gap.", "model", gaps)
     resumes = metrics.resumes.values
     yield _counter("tidegate_resumes", "Sessions that clients wanted to resume, by what came of it.", "outcome", resumes)
+
+
+def _events(metrics: Metrics) -> Iterator[Metric]:
+    gauges = metrics.gauges
+    yield GaugeMetricFamily("tidegate_subscriptions", "Subscriptions that are open.", gauges.subscriptions)
+    yield GaugeMetricFamily("tidegate_topics", "Topics that are known.", gauges.topics)
+    yield GaugeMetricFamily("tidegate_topic_bytes", "Bytes of memory that their last events keep.", gauges.topic_bytes)
+    published, sent, conflated = metrics.events_published, metrics.events_sent, metrics.events_conflated
+    yield CounterMetricFamily("tidegate_events_published", "Events of all topics.", published)
+    yield CounterMetricFamily("tidegate_events_sent", "Events that were sent, to each subscriber.", sent)
+    yield CounterMetricFamily("tidegate_events_conflated", "Events that a subscriber read too slowly to be sent.", conflated)
 
 
 def _slots(metrics: Metrics) -> Iterator[Metric]:

@@ -11,6 +11,7 @@ import logging
 import socket
 import time
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -19,13 +20,13 @@ from websockets.typing import Subprotocol
 
 from tidegate.models.engine import Engine
 
+from . import static_pages
 from .access import access
 from .connection import GatewayConnection
 from .http import HttpState, process_request
 from .hub import Hub, stream_bounds
 from .loop_lag import LoopLagMonitor
 from .metrics import Gauges, Metrics
-from .stream_metrics import StreamCounter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -114,13 +115,14 @@ class Gateway:
         await self.engine.start()
         self.metrics = Metrics({worker.model.name for worker in self.engine.catalogue}, self._gauges)
         self.metrics.loop_lag = lag
-        self.engine.streams.observer = StreamCounter(self.metrics)
         self.hub = Hub(settings, self.engine, self.metrics)
+        self.engine.streams.observer = self.hub.publications
         self.http = HttpState(
             access(settings.host, self.port, settings.allow_hosts, settings.allow_origins),
             self.engine.models,
             self.metrics,
             self.hub.has_room,
+            await asyncio.to_thread(static_pages.load),
         )
         for sock in self._sockets:
             self._servers.append(await self._listen(sock))
@@ -181,18 +183,12 @@ class Gateway:
         self.metrics.model(batch.worker.model.name).stopped += 1
 
     def _gauges(self) -> Gauges:
-        catalogue, processes = self.engine.catalogue, self.engine.processes()
-        waiting = Counter[str]()
-        for worker in catalogue:
-            waiting[worker.model.name] += worker.queue.requests
-        return Gauges(
+        processes = self.engine.processes()
+        return replace(
+            self.hub.load(),
             outbound_buffer_bytes=self.hub.outbound_bytes(),
             choked=sum(connection.choked for connection in self.hub.backlogs),
             models=Counter(model["state"] for model in self.engine.models()),
-            queue_requests=waiting,
-            queue_bytes=sum(worker.queue.nbytes for worker in catalogue),
-            compute_slots=self.engine.compute_slots,
-            slot_busy_s=self.engine.busy_s(),
             tasks=len(asyncio.all_tasks()),
             inbound_bytes=self.hub.intake.inbound.nbytes,
             worker_processes=sum(process.ready for process in processes),

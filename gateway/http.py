@@ -8,6 +8,7 @@ is for ``access`` to say, what the numbers mean for ``metrics``.
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from dataclasses import dataclass, field
 from email.utils import formatdate
@@ -19,6 +20,8 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
 from .exposition import CONTENT_TYPE, Exposition
+from .front import front
+from .page import Page
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -27,19 +30,11 @@ if TYPE_CHECKING:
 
     from .access import Access
     from .metrics import Metrics
+    from .static_pages import StaticFile
 
 WEBSOCKET_PATH = "/v1"
 
-_TEXT = "text/plain; charset=utf-8"
 _JSON = "application/json"
-_INDEX = """Tidegate, a streaming WebSocket inference gateway.
-
-/v1       the WebSocket (subprotocol tidegate.v1)
-/models   what is served
-/readyz   whether every model serves
-/healthz  whether the gateway is alive
-/metrics  numbers for Prometheus
-"""
 
 
 def _always() -> bool:
@@ -55,6 +50,7 @@ class HttpState:
         models: looks up the models as in the ``models`` message: mappings with name, version, state and perhaps error.
         metrics: the gateway's numbers; refusals are counted in it.
         has_room: whether one more WebSocket connection may be opened.
+        pages: the built pages by their paths; empty if there are none.
         draining: whether the gateway is about to stop; set by whoever stops it.
     """
 
@@ -62,28 +58,12 @@ class HttpState:
     models: Callable[[], Sequence[Mapping[str, Any]]]
     metrics: Metrics
     has_room: Callable[[], bool] = _always
+    pages: Mapping[str, StaticFile] = field(default_factory=dict)
     draining: bool = False
     exposition: Exposition = field(init=False)
 
     def __post_init__(self) -> None:
         self.exposition = Exposition(self.metrics)
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """An answer before its headers.
-
-    Attributes:
-        status: HTTP status.
-        body: what a GET is sent; a HEAD is told its length.
-        content_type: of the body.
-        headers: further headers.
-    """
-
-    status: int
-    body: bytes
-    content_type: str = _TEXT
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def process_request(
@@ -125,14 +105,24 @@ def _page(method: str, path: str, headers: Headers, state: HttpState) -> Page | 
     target = _target(path)
     if target == WEBSOCKET_PATH:
         return _handshake(method, headers, state)
-    write = _PAGES.get(target)
+    write = _writer(target, headers, state)
     if write is None:
         return _message(404, f"nothing is here; the WebSocket is at {WEBSOCKET_PATH}, and / lists the rest")
     if method == "OPTIONS" and state.access.allowed_origin(headers):
         return Page(204, b"", headers={"Access-Control-Allow-Methods": "GET, HEAD", "Access-Control-Max-Age": "600"})
     if method not in ("GET", "HEAD"):
         return _message(405, "only GET and HEAD are answered here", Allow="GET, HEAD")
-    return write(state)
+    return write()
+
+
+def _writer(target: str, headers: Headers, state: HttpState) -> Callable[[], Page] | None:
+    """Say what would make the page at ``target``, if there is one."""
+    if target == "/":
+        return functools.partial(front, headers, state.pages)
+    if target in _PAGES:
+        return functools.partial(_PAGES[target], state)
+    file = state.pages.get(target)
+    return functools.partial(file.answer, headers) if file else None
 
 
 def _target(path: str) -> str:
@@ -177,12 +167,7 @@ def _metrics(state: HttpState) -> Page:
     return Page(200, state.exposition.text(), CONTENT_TYPE)
 
 
-def _index(_state: HttpState) -> Page:
-    return Page(200, _INDEX.encode())
-
-
 _PAGES: dict[str, Callable[[HttpState], Page]] = {
-    "/": _index,
     "/healthz": _healthz,
     "/readyz": _readyz,
     "/models": _models,
@@ -209,7 +194,7 @@ def _response(page: Page, method: str, origin: str | None) -> Response:
             **page.headers,
         }
     )
-    if page.status != HTTPStatus.NO_CONTENT:
+    if page.status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
         headers["Content-Type"] = page.content_type
         headers["Content-Length"] = str(len(page.body))
     if origin is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +20,21 @@ from tidegate.models.streams.population import StreamBounds
 
 from .answers import Answers
 from .backlogs import Backlogs
+from .broadcast import Broadcast
 from .encoder import Encoder
 from .give_back import GiveBack
 from .intake import Intake
+from .metrics import Gauges
+from .permissions import Permissions
+from .publishing import Publications
 from .residences import Residences
+from .server_topics import ServerTopics
+from .stream_metrics import StreamCounter
 from .stream_results import StreamResults
 from .switch_interval import SwitchInterval
+from .topics import Topics
 from .turns import Turns
+from .watchers import Watchers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -56,6 +64,10 @@ class Hub:
         intake: what connections share for reading.
         stream_bounds: what streams may keep.
         residences: whose streams they are.
+        permissions: what sessions may subscribe to and publish on.
+        broadcast: sends events to those who watch.
+        publications: what clients publish.
+        server_topics: what the gateway publishes.
     """
 
     def __init__(self, settings: Settings, engine: Engine, metrics: Metrics) -> None:
@@ -84,6 +96,19 @@ class Hub:
         self.encoder = Encoder(self._loop)
         self.stream_bounds = stream_bounds(settings)
         self.residences = Residences(settings.resume_window_s)
+        self.permissions = Permissions()
+        topics = Topics(settings.max_topics, settings.topic_bytes)
+        self._broadcasts = Turns(self._loop)
+        self.broadcast = Broadcast(
+            topics,
+            Watchers(topics, settings.max_subscriptions, settings.subscriptions_per_connection),
+            metrics,
+            soon=self._broadcasts.add,
+            encode=self.encode,
+            now_ms=lambda: time.time_ns() // 1_000_000,
+        )
+        self.publications = Publications(self.broadcast, self.permissions, StreamCounter(metrics))
+        self.server_topics = ServerTopics(self.broadcast, metrics, self.load, engine.models)
         self._give_back = GiveBack()
         self._flushes = Turns(self._loop)
         self._sendings = Turns(self._loop)
@@ -157,6 +182,28 @@ class Hub:
         """Return the bytes of memory that answers keep which clients have not read, all of them together."""
         return sum(connection.waiting_bytes() for connection in self.backlogs)
 
+    # Topics.
+
+    def watched(self) -> None:
+        """Take note that somebody has subscribed, or does so no more."""
+        self.server_topics.watched()
+
+    def load(self) -> Gauges:
+        """Look up what changes all the time: queues, compute slots, subscriptions and topics."""
+        catalogue, broadcast = self.engine.catalogue, self.broadcast
+        waiting = Counter[str]()
+        for worker in catalogue:
+            waiting[worker.model.name] += worker.queue.requests
+        return Gauges(
+            queue_requests=waiting,
+            queue_bytes=sum(worker.queue.nbytes for worker in catalogue),
+            compute_slots=self.engine.compute_slots,
+            slot_busy_s=self.engine.busy_s(),
+            subscriptions=broadcast.watchers.count,
+            topics=len(broadcast.topics),
+            topic_bytes=broadcast.topics.nbytes,
+        )
+
     # Streams stay and go.
 
     def park(self, residence: Residence, now: float) -> None:
@@ -168,6 +215,7 @@ class Hub:
     def drain(self) -> None:
         """Take nothing new any more, and drop the streams of clients that are not here: they cannot come back."""
         self.draining = True
+        self.server_topics.tell("drain", "the gateway is about to stop")
         self.residences.stop_waiting()
         self._chores.add((self._expire_streams,))
 
@@ -184,18 +232,25 @@ class Hub:
     def ran(self, batch: Batch, run: Run) -> None:
         """Count one batch (see ``Observer``)."""
         waited = [run.started - request.arrival for request, start, _ in batch.pieces if start == 0]
-        self.metrics.model(run.model.name).batch(run.size, run.compute_s, waited)
+        numbers = self.metrics.model(run.model.name)
+        numbers.batch(run.size, run.compute_s, waited)
+        if self.metrics.times_answers:
+            end = run.started + run.compute_s
+            done = [end - request.arrival for request, _, stop in batch.pieces if stop == request.rows]
+            numbers.latency_s.observe_many(done)
 
     # Time goes by.
 
     def start(self) -> None:
         """Begin to look after connections."""
         self.encoder.start()
+        self.server_topics.started()
         self._schedule(0)
 
     def stop(self) -> None:
         """Stop looking after connections."""
         self.encoder.stop()
+        self.server_topics.stop()
         self.intake.decoder.stop()
         if self._tick is not None:
             self._tick.cancel()
@@ -214,6 +269,7 @@ class Hub:
             self.switch_interval.busy(now)
         self.switch_interval.check(now)
         self._give_back.check(now)
+        self.server_topics.look(sum(process.restarts for process in self.engine.processes()))
         if self._chores:
             self._schedule(spoke)
             return

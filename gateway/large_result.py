@@ -35,7 +35,7 @@ def is_large(arrays: Iterable[Array], form: Form) -> bool:
     elements = nbytes = strings = 0
     for array in arrays:
         elements += array.size
-        nbytes += _bytes(array)
+        nbytes += bytes_of(array)
         strings += array.size if array.dtype.hasobject else 0
     return nbytes >= LARGE_BYTES or strings > _STRINGS or (form is Form.TEXT and elements > _TEXT_ELEMENTS)
 
@@ -55,8 +55,8 @@ class LargeResult:
         self._form = form
         self._arrays = arrays
         text = form is Form.TEXT
-        self.nbytes = sum(_bytes(array, text=text) for array in arrays.values())
-        large = {name for name, array in arrays.items() if _bytes(array) >= LARGE_BYTES or _many(array)}
+        self.nbytes = sum(bytes_of(array, text=text) for array in arrays.values())
+        large = {name for name, array in arrays.items() if bytes_of(array) >= LARGE_BYTES or _many(array)}
         self._views, self._surplus = (set[str](), 0) if text else _views({name: arrays[name] for name in large})
         # Nothing large in it: then many like it were copied on the event loop already.
         self.slow = text or not large or self._views != large
@@ -71,6 +71,11 @@ class LargeResult:
         if self._form is not Form.TEXT:
             arrays = {name: array if name in self._views else _copied(array) for name, array in arrays.items()}
         return writer.pieces(self._result, self._form, arrays), self._surplus
+
+
+def owned(array: Array) -> Array:
+    """Return an array that may be kept: itself, or a copy if it is a small part of the memory that it would keep."""
+    return array if array.dtype.hasobject or _owner(array).nbytes <= _KEEPS_AT_MOST * array.nbytes else array.copy()
 
 
 def _views(large: Mapping[str, Array]) -> tuple[set[str], int]:
@@ -105,7 +110,8 @@ def _many(array: Array) -> bool:
     return array.dtype.hasobject and array.size > _STRINGS
 
 
-def _bytes(array: Array, *, text: bool = False) -> int:
+def bytes_of(array: Array, *, text: bool = False) -> int:
+    """Return about how many bytes an array takes in a message."""
     if not array.dtype.hasobject:
         return _LETTERS * array.size if text else array.nbytes
     looked_at = array.ravel()[:_STRINGS].tolist()

@@ -55,6 +55,10 @@ class LoopLag:
             self._recent.append(late_s)
             self.histogram.observe(late_s)
 
+    def latest(self, count: int) -> list[float]:
+        """Return the seconds of the newest so many records, as far as they are in the window."""
+        return list(self._recent)[-count:] if count > 0 else []
+
     def readout(self) -> LagReadout:
         """Give percentiles of the last minute; zeros before the first record."""
         ordered = sorted(self._recent)

@@ -44,6 +44,7 @@ OUTCOMES = (
             errors.UnexpectedStep,
             errors.StepConflict,
             errors.ResumeFailed,
+            errors.Forbidden,
             errors.InternalError,
         )
     ),
@@ -81,12 +82,16 @@ REFUSAL_REASONS = (
     "streams_per_connection",
     "stream_bytes",
     "stream_steps",
+    "subscriptions",
+    "subscriptions_per_connection",
+    "topics",
     "deadline",
     "objective",
 )
 CANCEL_OUTCOMES = ("removed", "dropped", "too_late")
 SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 ROWS = tuple(2**power for power in range(11))
+LATENCY_S = tuple(5e-5 * 2 ** (step / 4) for step in range(81))  # to 52 seconds, each a fifth more than the one before
 
 
 class ModelMetrics:
@@ -97,13 +102,14 @@ class ModelMetrics:
         rows: rows that ran.
         queue_s: seconds that requests waited before their batch ran.
         run_s: seconds that batches ran.
+        latency_s: seconds from a request's arrival to the end of its last run, while somebody wants to know.
         batch_rows: rows in a batch.
         cancelled: cancels by outcome (``CANCEL_OUTCOMES``).
         stopped: runs that were told to stop, since nobody waited for them any more.
         streams: numbers of its streams.
     """
 
-    __slots__ = ("batch_rows", "cancelled", "queue_s", "requests", "rows", "run_s", "stopped", "streams")
+    __slots__ = ("batch_rows", "cancelled", "latency_s", "queue_s", "requests", "rows", "run_s", "stopped", "streams")
 
     def __init__(self) -> None:
         self.requests = Counts(OUTCOMES)
@@ -113,6 +119,7 @@ class ModelMetrics:
         self.streams = StreamNumbers(OUTCOMES)
         self.queue_s = Histogram(SECONDS)
         self.run_s = Histogram(SECONDS)
+        self.latency_s = Histogram(LATENCY_S)
         self.batch_rows = Histogram(ROWS)
 
     def batch(self, rows: int, run_s: float, queue_s: Sequence[float]) -> None:
@@ -146,6 +153,9 @@ class Gauges:
         worker_restarts: worker processes that were started again after one died.
         streams_parked: streams that wait for their client to come back.
         stream_bytes: bytes of memory that all streams keep.
+        subscriptions: patterns that clients subscribe to.
+        topics: topics that are known.
+        topic_bytes: bytes of memory that their last events keep.
     """
 
     outbound_buffer_bytes: int = 0
@@ -161,6 +171,9 @@ class Gauges:
     worker_restarts: int = 0
     streams_parked: int = 0
     stream_bytes: int = 0
+    subscriptions: int = 0
+    topics: int = 0
+    topic_bytes: int = 0
 
 
 class Metrics:
@@ -172,6 +185,10 @@ class Metrics:
         messages_received: messages by form (``FORMS``).
         refused: what was turned away, by reason (``REFUSAL_REASONS``).
         resumes: clients that wanted to go on with their streams, by what came of it (``RESUMES``).
+        events_published: events of all topics.
+        events_sent: events that were sent, to each who watches.
+        events_conflated: events that were not sent to somebody who watches, since he read too slowly.
+        times_answers: whether somebody wants to know how long requests take.
         models: numbers by model, for the models that are served; ``other`` for names that are not.
         loop_lag: how late the event loop is.
         gauges: the last sample.
@@ -191,6 +208,10 @@ class Metrics:
         self.messages_received = Counts(FORMS)
         self.refused = Counts(REFUSAL_REASONS)
         self.resumes = Counts(RESUMES)
+        self.events_published = 0
+        self.events_sent = 0
+        self.events_conflated = 0
+        self.times_answers = False
         self._other = ModelMetrics()
         self.models = {name: ModelMetrics() for name in models} | {OTHER: self._other}
         self.loop_lag = LoopLag()

@@ -5,18 +5,19 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from tidegate.codecs.messages import AnnouncedLimits, Error, Hello
+from tidegate.codecs.messages import Error, Hello
+from tidegate.codecs.parts import AnnouncedLimits
 from tidegate.errors import Cancelled, ResumeFailed
 from tidegate.version import __version__
 
 if TYPE_CHECKING:
     from tidegate.codecs.errors import Subject
-    from tidegate.codecs.messages import Id
+    from tidegate.codecs.parts import Id
     from tidegate.errors import TidegateError
 
     from .settings import Settings
 
-FEATURES = ("streams", "resume", "generation", "snapshot")
+FEATURES = ("streams", "resume", "generation", "snapshot", "subscriptions")
 
 
 def greeting(settings: Settings, resume_token: str) -> Hello:
@@ -26,6 +27,7 @@ def greeting(settings: Settings, resume_token: str) -> Hello:
         text_bytes=settings.text_bytes,
         in_flight=settings.in_flight,
         streams=settings.streams_per_connection,
+        subscriptions=settings.subscriptions_per_connection,
     )
     return Hello(
         protocol="tidegate.v1",

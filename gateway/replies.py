@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tidegate.codecs.errors import Subject
-    from tidegate.codecs.messages import Id, Message
+    from tidegate.codecs.messages import Message
+    from tidegate.codecs.parts import Id
 
     from .hub import Hub
     from .link import Link

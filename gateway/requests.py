@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tidegate.codecs.known_headers import KnownHeader
-    from tidegate.codecs.messages import Cancel, Id, Infer
+    from tidegate.codecs.messages import Cancel, Infer
+    from tidegate.codecs.parts import Id
     from tidegate.codecs.reader import Received
     from tidegate.models.batch import Run
     from tidegate.models.request import Answer, Kind
@@ -59,19 +60,21 @@ class Requests:
         "_most_bytes",
         "_received",
         "_replies",
+        "_session",
         "_write",
         "begun",
         "client",
         "live",
     )
 
-    def __init__(self, hub: Hub, link: Link, replies: Replies) -> None:
+    def __init__(self, hub: Hub, link: Link, replies: Replies, session: str) -> None:
         self.live: dict[Id, Request | Question] = {}
         self.client = Client()
         self.begun = False
         self._hub = hub
         self._link = link
         self._replies = replies
+        self._session = session
         self._enqueue = hub.engine.enqueue
         self._write = hub.answers.write
         self._most = hub.settings.in_flight
@@ -86,12 +89,18 @@ class Requests:
         if message.id in self.live:
             self._replies.duplicate(message.id, form)
             return None
+        publication = None
         try:
             self._check_room()
             arrays, kind = self._admit(message, tensors)
-            request = Request(kind, (message.id, form), arrays, self, self.client, now, now + _timeout_s(message))
+            if message.publish is not None:
+                publication = self._hub.publications.request(self._session, message.publish, self)
+            sink = publication or self
+            request = Request(kind, (message.id, form), arrays, sink, self.client, now, now + _timeout_s(message))
             self._enqueue(request)
         except TidegateError as error:
+            if publication is not None:
+                publication.forget()
             self._replies.refuse(Subject(message.id), form, error, message.model_name)
             return None
         self.live[message.id] = request
@@ -128,7 +137,7 @@ class Requests:
     def learn(self, kind: Kind, payload: bytes, received: Received) -> None:
         """Remember the header of a request that was admitted, if the next like it needs no look at its values."""
         admission = kind.worker.admission
-        if admission.depends_on_values:
+        if admission.depends_on_values or received.message.publish is not None:
             return
         known = self._hub.known_headers.learn(payload, received.message, list(received.tensors.values()))
         if known is not None:

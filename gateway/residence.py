@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from tidegate.codecs.messages import Id
+    from tidegate.codecs.parts import Id
     from tidegate.models.client import Client
     from tidegate.models.streams.stream import Stream
 

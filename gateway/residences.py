@@ -21,7 +21,7 @@ from tidegate.models.streams.stream import Ended
 from .residence import Residence
 
 if TYPE_CHECKING:
-    from tidegate.codecs.messages import Id
+    from tidegate.codecs.parts import Id
     from tidegate.models.client import Client
     from tidegate.models.streams.stream import Stream
 

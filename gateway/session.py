@@ -10,6 +10,7 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from tidegate.codecs.errors import NOBODY, CodecError, Form, Subject
+from tidegate.codecs.event_messages import Subscribe, Unsubscribe
 from tidegate.codecs.messages import Cancel, Goaway, Infer, ModelList, Models, Ping, Pong, Step
 from tidegate.errors import TidegateError, TooLarge
 
@@ -20,11 +21,12 @@ from .replies import Replies, defect
 from .requests import Requests
 from .stream_ops import StreamOps
 from .stream_steps import learn, take_known
+from .subscription_ops import SubscriptionOps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tidegate.codecs.messages import Id
+    from tidegate.codecs.parts import Id
     from tidegate.codecs.reader import Received
     from tidegate.codecs.steps import Steps
     from tidegate.models.request import Kind
@@ -50,6 +52,7 @@ class Session:
         "_replies",
         "_requests",
         "_streams",
+        "_subscriptions",
         "_token",
     )
 
@@ -57,9 +60,10 @@ class Session:
         self._hub = hub
         self._link = link
         self._replies = Replies(hub, link)
-        self._requests = Requests(hub, link, self._replies)
-        self._streams: StreamOps | None = None
         self._token = secrets.token_urlsafe(24)
+        self._requests = Requests(hub, link, self._replies, self._token)
+        self._streams: StreamOps | None = None
+        self._subscriptions: SubscriptionOps | None = None
         self._reader = hub.reader
         self._find = hub.known_headers.find
         self._infer_known = self._requests.infer_known
@@ -173,6 +177,8 @@ class Session:
             return
         elif type(message) is Models:
             self._list_models(message.id, received.form)
+        elif type(message) is Subscribe or type(message) is Unsubscribe:
+            self._subscription_ops().serve(message, received.form)
         else:
             self._stream_ops().serve(message, received, now)
         self._requests.begun = True
@@ -198,6 +204,11 @@ class Session:
             self._streams = StreamOps(self._hub, self._link, self._replies, self._requests, self._token)
         return self._streams
 
+    def _subscription_ops(self) -> SubscriptionOps:
+        if self._subscriptions is None:
+            self._subscriptions = SubscriptionOps(self._hub, self._link, self._replies, self._token)
+        return self._subscriptions
+
     # Messages of the gateway itself, and what becomes of the connection.
 
     def hello(self) -> None:
@@ -216,6 +227,8 @@ class Session:
         """Take note that the client has read enough to be sent more."""
         if self._streams is not None:
             self._streams.sender.has_room()
+        if self._subscriptions is not None:
+            self._subscriptions.has_room()
 
     def close(self, now: float) -> None:
         """Cancel the client's requests and park its streams; nothing is sent any more."""
@@ -223,3 +236,5 @@ class Session:
         self._requests.cancel_all()
         if self._streams is not None:
             self._streams.close(now)
+        if self._subscriptions is not None:
+            self._subscriptions.close()

@@ -90,6 +90,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Meta(ge=0, le=86_400, description="Seconds that streams wait for a client that lost its connection; 0 for not at all."),
     ] = 60
 
+    max_subscriptions: Annotated[int, Meta(ge=1, description="Subscriptions that may be open, all clients together.")] = 100_000
+    subscriptions_per_connection: Annotated[int, Meta(ge=1, description="Subscriptions that a connection may have open.")] = 64
+    max_topics: Annotated[int, Meta(ge=3, description="Topics that are known: their numbers and last events.")] = 1024
+    topic_bytes: Annotated[int, Meta(ge=KIB, description="Bytes of events that are kept for those who come later.")] = 64 * MIB
+
     max_connections: Annotated[int, Meta(ge=1, description="WebSocket connections at the same time.")] = 10_000
     max_handshakes: Annotated[int, Meta(ge=1, description="Connections that may be in their opening handshake.")] = 256
     handshake_timeout_s: Annotated[float, Meta(gt=0, le=3600, description="Seconds that an opening handshake may take.")] = 10

@@ -20,7 +20,8 @@ from .large_result import LARGE_BYTES
 from .replies import why_not_written
 
 if TYPE_CHECKING:
-    from tidegate.codecs.messages import Fork, Id, Snapshot
+    from tidegate.codecs.messages import Fork, Snapshot
+    from tidegate.codecs.parts import Id
     from tidegate.codecs.reader import Received
     from tidegate.models.streams.stream import Stream
 

@@ -7,15 +7,40 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tidegate.codecs.messages import Close, Open
     from tidegate.codecs.reader import Received
+    from tidegate.models.client import Client
+    from tidegate.models.streams.stream import Stream
+    from tidegate.results import Array
 
+    from .publishing import StreamPublication
     from .stream_ops import StreamOps
 
 
 def open_stream(ops: StreamOps, message: Open, received: Received, now: float) -> None:
     """Open a stream under the name that its client has chosen."""
     residence = ops.home(message.stream)
-    tensors = received.tensors
-    stream = ops.host.open(
+    publication = None
+    if message.publish is not None:
+        publication = ops.hub.publications.stream(residence.token, message.publish, message.stream)
+    try:
+        stream = _opened(ops, message, received.tensors, residence.client, now, publication)
+    except BaseException:
+        if publication is not None:
+            publication.forget()
+        raise
+    if publication is not None:
+        ops.hub.publications.began(stream, publication)
+    ops.settle(stream, message.stream, residence, message.id, received.form)
+
+
+def _opened(
+    ops: StreamOps,
+    message: Open,
+    tensors: dict[str, Array],
+    client: Client,
+    now: float,
+    publication: StreamPublication | None,
+) -> Stream:
+    return ops.host.open(
         message.model_name,
         message.model_version,
         constants={} if message.from_snapshot else tensors,
@@ -24,11 +49,11 @@ def open_stream(ops: StreamOps, message: Open, received: Received, now: float) -
         overflow=message.overflow,
         until=message.until,
         priority=message.priority,
-        client=residence.client,
+        client=client,
         receiver=ops.sender,
         now=now,
+        watcher=None if publication is None else publication.made,
     )
-    ops.settle(stream, message.stream, residence, message.id, received.form)
 
 
 def close_stream(ops: StreamOps, message: Close, _: Received, now: float) -> None:

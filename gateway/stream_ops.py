@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tidegate.codecs.errors import Form
-    from tidegate.codecs.messages import Id
+    from tidegate.codecs.parts import Id
     from tidegate.codecs.reader import Received
     from tidegate.models.streams.stream import Stream
 

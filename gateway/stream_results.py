@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from tidegate.codecs.errors import Form, Subject
 from tidegate.codecs.messages import Gap as GapMessage
-from tidegate.codecs.messages import Result, Timing
+from tidegate.codecs.messages import Result
+from tidegate.codecs.parts import Timing
 from tidegate.codecs.step_results import StepResults
 from tidegate.codecs.writer import encode
 from tidegate.models.streams.ring import Failed, Gap, Produced
@@ -18,7 +19,7 @@ from .large_result import LARGE_BYTES, LargeResult, is_large
 from .own_messages import error_message
 
 if TYPE_CHECKING:
-    from tidegate.codecs.messages import Id
+    from tidegate.codecs.parts import Id
     from tidegate.errors import TidegateError
     from tidegate.models.streams.ring import Item
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tidegate.codecs.errors import Form
-from tidegate.codecs.messages import Resumed, ResumedStream
+from tidegate.codecs.messages import Resumed
+from tidegate.codecs.parts import ResumedStream
 from tidegate.errors import ResumeFailed, TooLarge
 
 from .stream_sender import Channel
 
 if TYPE_CHECKING:
-    from tidegate.codecs.messages import LastSeen, Resume
+    from tidegate.codecs.messages import Resume
+    from tidegate.codecs.parts import LastSeen
     from tidegate.codecs.reader import Received
 
     from .residence import Owner, Residence

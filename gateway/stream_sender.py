@@ -24,7 +24,7 @@ from .stream_results import instead
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tidegate.codecs.messages import Id
+    from tidegate.codecs.parts import Id
     from tidegate.models.streams.ring import Item
     from tidegate.models.streams.stream import Stream
 

@@ -22,5 +22,6 @@ export async function connect<Models extends ModelsLike<Models> = AnyModels>(
   const type = all.WebSocket ?? (globalThis as { WebSocket?: SocketType }).WebSocket;
   if (!type) throw new ConnectionLost("no WebSocket here: pass that of the package ws in the options");
   const dial = dialWith(type, complete(url), PROTOCOL);
-  return Connection.open<Models>(all, { dial, clock: SYSTEM_CLOCK, random: Math.random });
+  const text = all.form === "text" && { text: await import("./text.js") };
+  return Connection.open<Models>(all, { dial, clock: SYSTEM_CLOCK, random: Math.random, ...text });
 }

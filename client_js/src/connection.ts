@@ -1,7 +1,6 @@
 /** The face of the SDK: a connection to a gateway. It turns calls into requests and knows nothing of how they travel. */
 
 import { Catalogue } from "./catalogue.js";
-import { Payload } from "./codec.js";
 import { ConnectionLost } from "./errors.js";
 import { asTensors } from "./inputs.js";
 import type { ModelEntry } from "./messages.js";
@@ -10,7 +9,9 @@ import { type Options, timeLimit } from "./options.js";
 import { asResult, type Result, type StreamResult } from "./results.js";
 import { Session, type World } from "./session.js";
 import type { State } from "./states.js";
+import { type DataAt, type SubscribeOptions, Subscription } from "./subscription.js";
 import type { GenerateOptions, Stream, StreamHost, StreamOptions } from "./streams/index.js";
+import type { Begun, TopicHost } from "./topics/index.js";
 
 /** A model that is not in the list is looked for again at most this often. */
 const RELEARN_MS = 1_000;
@@ -25,6 +26,8 @@ export interface InferOptions {
   readonly timeout?: number;
   /** −8 … 0; a larger one is served first. */
   readonly priority?: number;
+  /** A topic at which the result is told to whoever has subscribed to it. */
+  readonly publish?: string;
   /** Cancels the request, here and on the gateway. */
   readonly signal?: AbortSignal;
 }
@@ -42,6 +45,7 @@ export class Connection<Models extends ModelsLike<Models> = AnyModels> {
   private readonly catalogue = new Catalogue();
   private readonly session: Session;
   private host: StreamHost | undefined; // once the module of streams is loaded
+  private topics: TopicHost | undefined; // once that of subscriptions is
   private learning: Promise<unknown> | undefined;
   private learnedAt = -Infinity;
   private readonly listeners = new Set<(state: State) => void>();
@@ -92,7 +96,7 @@ export class Connection<Models extends ModelsLike<Models> = AnyModels> {
     inputs: Models[M]["inputs"],
     options: InferOptions = {},
   ): Promise<Result<Models[M]["outputs"]>> {
-    const { version, outputs, priority, signal } = options;
+    const { version, outputs, priority, publish, signal } = options;
     signal?.throwIfAborted();
     const limit = timeLimit(this.session.options, options.timeout);
     const start = this.session.clock.now();
@@ -106,9 +110,10 @@ export class Connection<Models extends ModelsLike<Models> = AnyModels> {
       ...(version !== undefined && { model_version: version }),
       ...(outputs?.length && { outputs: outputs.map((name) => ({ name })) }),
       ...(priority && { priority }),
+      ...(publish !== undefined && { publish }),
     };
     const left = Math.max(1, limit - (this.session.clock.now() - start));
-    const answer = await this.session.infer(message, new Payload(tensors, this.session.options.form), left, signal);
+    const answer = await this.session.infer(message, this.session.payload(tensors), left, signal);
     return asResult(answer) as Result<Models[M]["outputs"]>;
   }
 
@@ -128,7 +133,7 @@ export class Connection<Models extends ModelsLike<Models> = AnyModels> {
   /** Let a model go on from a prompt, and yield a result for each token as it is made. Leaving the loop ends the generation. */
   async *generate<M extends Name<Models>>(
     model: M,
-    options: GenerateOptions & Pick<StreamOptions, "version" | "outputs" | "priority">,
+    options: GenerateOptions & Pick<StreamOptions, "version" | "outputs" | "priority" | "publish">,
   ): AsyncGenerator<StreamResult<Models[M]["results"]>, void, undefined> {
     const stream = await this.stream(model, {}, options);
     try {
@@ -136,6 +141,20 @@ export class Connection<Models extends ModelsLike<Models> = AnyModels> {
     } finally {
       await stream.close();
     }
+  }
+
+  /**
+   * Watch a topic: one of the gateway's own, such as `server/stats`, or one at which somebody publishes. In a pattern `*` is any
+   * one segment, and `**` at the end one or more. Leaving the loop over it ends it.
+   */
+  subscribe<Topic extends string>(topic: Topic, options: SubscribeOptions = {}): Subscription<DataAt<Topic>> {
+    return new Subscription(this.begin(topic, options));
+  }
+
+  private async begin(topic: string, options: SubscribeOptions): Promise<Begun> {
+    const { TopicHost } = await import("./topics/index.js");
+    this.topics ??= new TopicHost(this.session);
+    return this.topics.subscribe(topic, options);
   }
 
   /** Ask which models are served. */

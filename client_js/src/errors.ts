@@ -122,6 +122,12 @@ export class ModelFailed extends TidegateError {
     return "model_failed" as const;
   }
 }
+/** The gateway does not let this client do that. */
+export class Forbidden extends TidegateError {
+  override get code() {
+    return "forbidden" as const;
+  }
+}
 /** No stream of that name is open. */
 export class UnknownStream extends TidegateError {
   override get code() {
@@ -157,6 +163,13 @@ export class StepConflict extends TidegateError {
 export class ResumeFailed extends TidegateError {
   override get code() {
     return "resume_failed" as const;
+  }
+  /** The streams that are gone, by their names on the wire. */
+  readonly lost: readonly (number | string)[];
+
+  constructor(message: string, details: ErrorDetails & { readonly lost?: WireError["lost"] } = {}) {
+    super(message, details);
+    this.lost = details.lost ?? [];
   }
 }
 /** A defect of the gateway; its log says more. */
@@ -213,6 +226,7 @@ export interface WireError {
   readonly retry_after_ms?: number;
   readonly outcome?: CancelOutcome;
   readonly expected_step?: number;
+  readonly lost?: readonly (number | string)[] | undefined;
 }
 
 const BY_CODE = new Map(
@@ -227,6 +241,7 @@ const BY_CODE = new Map(
     ShuttingDown,
     DeadlineExceeded,
     ModelFailed,
+    Forbidden,
     UnknownStream,
     DuplicateStream,
     UnexpectedStep,
@@ -239,8 +254,8 @@ const BY_CODE = new Map(
 /** Make the error that a program can catch by its class. */
 export function errorFromWire(wire: WireError): TidegateError {
   const { code, message } = wire;
-  const { param, expected, retry_after_ms: retryAfterMs, expected_step: expectedStep } = wire;
-  const details = { param, expected, retryAfterMs, expectedStep };
+  const { param, expected, retry_after_ms: retryAfterMs, expected_step: expectedStep, lost } = wire;
+  const details = { param, expected, retryAfterMs, expectedStep, lost };
   if (code === "cancelled") return new Cancelled(message, wire.outcome ?? "dropped");
   const known = BY_CODE.get(code);
   return known ? new known(message, details) : new UnrecognisedError(message, wire, details);

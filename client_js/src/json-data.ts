@@ -1,5 +1,6 @@
 /** Tensors as JSON has them, in text messages. It knows no other part of a message. */
 
+import type { Tensors } from "./codec.js";
 import { type DataOf, type Datatype, kindOf } from "./datatypes.js";
 import { fill } from "./elements.js";
 import { count, type Element, type Tensor, toNumbers, wrong } from "./tensors.js";
@@ -44,14 +45,27 @@ function parse(json: unknown, datatype: Datatype, where: string): Element {
   throw wrong(`no ${datatype}`, where);
 }
 
+/** Write the list of tensors that a message has. */
+export function toJson(tensors: Tensors): string {
+  const entries = Object.entries(tensors).map(([name, tensor]) => {
+    const { shape, datatype } = tensor;
+    return `${JSON.stringify({ name, shape, datatype }).slice(0, -1)},"data":${dataToJson(tensor)}}`;
+  });
+  return `[${entries.join()}]`;
+}
+
 /** Write the elements of a tensor as a flat array. */
-export function toJson(tensor: Tensor): unknown[] {
+export function dataToJson(tensor: Tensor): string {
   const { datatype, data } = tensor;
-  if (datatype === "BYTES") return data.map(bytesToJson);
-  if (datatype === "INT64" || datatype === "UINT64") return Array.from(data as DataOf["INT64"], wideToJson);
+  if (datatype === "BYTES") return JSON.stringify(data.map(bytesToJson));
+  if (datatype === "INT64" || datatype === "UINT64") return JSON.stringify(Array.from(data as DataOf["INT64"], wideToJson));
   const numbers = Array.from(toNumbers(tensor));
-  if (datatype === "BOOL") return numbers.map(Boolean);
-  return numbers.map((number) => (Number.isFinite(number) ? number : String(number)));
+  return datatype === "BOOL" ? JSON.stringify(numbers.map(Boolean)) : `[${numbers.map(numberToJson).join()}]`;
+}
+
+function numberToJson(value: number): string {
+  if (Object.is(value, -0)) return "-0"; // JSON.stringify forgets its sign
+  return JSON.stringify(Number.isFinite(value) ? value : String(value));
 }
 
 function wideToJson(value: bigint): number | string {

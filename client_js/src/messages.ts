@@ -16,6 +16,7 @@ export interface Limits {
   readonly text_bytes: number;
   readonly in_flight: number;
   readonly streams?: number;
+  readonly subscriptions?: number;
 }
 
 export interface Hello {
@@ -57,7 +58,6 @@ export interface ErrorMessage extends WireError {
   readonly stream?: Id;
   readonly step?: number;
   readonly seq?: number;
-  readonly lost?: readonly Id[];
 }
 
 export interface Opened {
@@ -93,6 +93,26 @@ export interface Gap {
   readonly to: number;
 }
 
+/** What happened at a topic: exactly one of `data`, `outputs`, `error` and `closed` is there. */
+export interface EventMessage {
+  readonly op: "event";
+  readonly topic: string;
+  readonly seq: number;
+  readonly at_ms: number;
+  readonly data?: Fields;
+  readonly outputs?: readonly unknown[];
+  readonly error?: WireError;
+  readonly closed?: string;
+  readonly model_name?: string;
+  readonly model_version?: string;
+  readonly stream?: Id;
+  readonly step?: number;
+  readonly final?: boolean;
+  readonly timing?: WireTiming;
+  readonly text?: string;
+  readonly reason?: string;
+}
+
 /** What the gateway sends. */
 export type ServerMessage =
   | Hello
@@ -105,6 +125,8 @@ export type ServerMessage =
   | { readonly op: "ping" | "pong"; readonly id?: Id }
   | { readonly op: "goaway"; readonly time_left_ms: number; readonly reason: string }
   | { readonly op: "closed"; readonly stream: Id; readonly reason: string }
+  | EventMessage
+  | { readonly op: "subscribed" | "unsubscribed"; readonly id: Id; readonly topic: string }
   | { readonly op: "snapshot"; readonly id: Id; readonly stream: Id; readonly step: number };
 
 /** What this client sends; `op`, `id`, `stream` and `step` come first, in that order. */
@@ -140,29 +162,10 @@ export const TENSORS: Record<string, string> = {
   open: "constants",
   result: "outputs",
   snapshot: "outputs",
+  event: "outputs",
 };
 
-// Fields and their types: s text, i id, n integer from 0, p integer from 1, b boolean, m map, l list; ? if it may be absent.
-const FIELDS: Record<string, string> = {
-  hello: "protocol:s server:s session:s keepalive_ms:n limits:m features?:l resume_token?:s resume_window_ms?:n",
-  result: "id?:i stream?:i step?:p seq?:p model_name?:s model_version?:s outputs:l final:b timing:m text?:s reason?:s",
-  error:
-    "id?:i stream?:i step?:p seq?:p code:s message:s retryable:b retry_after_ms?:n param?:s expected?:s outcome?:s duplicate_of?:i expected_step?:p lost?:l",
-  models: "id:i models:l",
-  ping: "id?:i",
-  pong: "id?:i",
-  goaway: "time_left_ms:n reason:s",
-  opened: "id:i stream:i model_name:s model_version:s next_step:p steps:n results:n",
-  gap: "stream:i from:p to:p",
-  closed: "stream:i reason:s",
-  snapshot: "id:i stream:i step:n outputs:l",
-  resumed: "token:s streams:l lost?:l",
-};
-const TIMING = "queue_us:n compute_us:n batch_size:n";
-const LIMITS = "message_bytes:p text_bytes:p in_flight:p streams?:n";
-const STREAM = "stream:i next_step:p replay_from:p seq:n status:s";
-
-type Fields = Record<string, unknown>;
+export type Fields = Record<string, unknown>;
 
 export function isMap(value: unknown): value is Fields {
   return typeof value === "object" && value !== null && !Array.isArray(value);
@@ -186,31 +189,58 @@ const IS: Record<string, (value: unknown) => boolean> = {
   l: Array.isArray,
 };
 
+/** What has to be right about a message, by its `op`. Raises InvalidMessage with the field at fault. */
+export type Checks = Record<string, (map: Fields) => void>;
+
+/** What every client reads; the modules that are loaded when they are needed add theirs. */
+export const CORE: Checks = {
+  hello: (map) => {
+    check(map, "protocol:s server:s session:s keepalive_ms:n limits:m features?:l resume_token?:s resume_window_ms?:n");
+    check(map.limits as Fields, "message_bytes:p text_bytes:p in_flight:p streams?:n", "limits.");
+  },
+  result: (map) => {
+    check(map, "id?:i stream?:i outputs:l final:b timing:m text?:s reason?:s");
+    if ((map.id == null) === (map.stream == null)) throw bad("id");
+    check(map, map.stream == null ? "model_name:s model_version:s" : "step:p seq:p");
+    checkTiming(map.timing);
+  },
+  error: fields(
+    "id?:i stream?:i step?:p seq?:p code:s message:s retryable:b retry_after_ms?:n param?:s expected?:s outcome?:s duplicate_of?:i expected_step?:p lost?:l",
+  ),
+  models: fields("id:i models:l"),
+  ping: fields("id?:i"),
+  pong: fields("id?:i"),
+  goaway: fields("time_left_ms:n reason:s"),
+};
+
 /**
  * Return the message of the gateway that a map is; undefined if its `op` is not known. What it has beside is ignored.
  *
  * Raises InvalidMessage with the field at fault.
  */
-export function asServerMessage(map: Fields): ServerMessage | undefined {
+export function asServerMessage(map: Fields, checks: Checks): ServerMessage | undefined {
   const op = map.op;
   if (typeof op !== "string") throw bad("op");
-  if (!Object.hasOwn(FIELDS, op)) return undefined;
-  check(map, FIELDS[op]!);
-  if (op === "hello") check(map.limits as Fields, LIMITS, "limits.");
-  if (op === "resumed")
-    (map.streams as unknown[]).forEach((each, i) => check(isMap(each) ? each : {}, STREAM, `streams[${i}].`));
-  if (op === "result") checkResult(map);
+  if (!Object.hasOwn(checks, op)) return undefined;
+  checks[op]!(map);
   return map as unknown as ServerMessage;
 }
 
-function checkResult(map: Fields): void {
-  if ((map.id == null) === (map.stream == null)) throw bad("id");
-  check(map, map.stream == null ? "model_name:s model_version:s" : "step:p seq:p");
-  check(map.timing as Fields, TIMING, "timing.");
+export function checkTiming(timing: unknown): void {
+  check(timing as Fields, "queue_us:n compute_us:n batch_size:n", "timing.");
 }
 
-function check(map: Fields, fields: string, prefix = ""): void {
-  for (const field of fields.split(" ")) {
+/** Return what checks the fields of a message. */
+export function fields(list: string): (map: Fields) => void {
+  return (map) => check(map, list);
+}
+
+/**
+ * Check fields and their types: s text, i id, n integer from 0, p integer from 1, b boolean, m map, l list; with ? it may be
+ * absent.
+ */
+export function check(map: Fields, list: string, prefix = ""): void {
+  for (const field of list.split(" ")) {
     const [name, type] = field.split(/\??:/) as [string, string];
     const value = map[name] ?? undefined;
     if (value === undefined ? !field.includes("?") : !IS[type]!(value)) throw bad(prefix + name);

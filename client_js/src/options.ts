@@ -1,7 +1,7 @@
 /** The options of a connection, with what they are if they are not given. */
 
-import type { WrittenForm } from "./codec.js";
 import type { SocketType } from "./link.js";
+import type { Form } from "./messages.js";
 import type { State } from "./states.js";
 
 export interface Options {
@@ -19,8 +19,8 @@ export interface Options {
   readonly maxPending: number;
   /** Bytes of unfinished requests that are kept here to be sent again; beyond it they wait unsent. @default 64 MiB */
   readonly maxBufferBytes: number;
-  /** How requests are written: with a header in msgpack, or in JSON, to look at. @default "msgpack" */
-  readonly form: WrittenForm;
+  /** How messages are written: with a header in msgpack or in JSON, or as JSON text: slow, to look at. @default "msgpack" */
+  readonly form: Form;
   /** Called at once, and then whenever the state changes. */
   readonly onState: ((state: State) => void) | undefined;
   /** What opens WebSockets, where there is none: Node 20 needs that of the package `ws`. */

@@ -2,7 +2,7 @@
 
 import type { Received } from "./codec.js";
 import type { WireTiming } from "./messages.js";
-import type { Arrived } from "./stream-side.js";
+import type { Arrived } from "./sides.js";
 import type { Tensor } from "./tensors.js";
 
 /** What an answer cost. */
@@ -37,7 +37,7 @@ export interface StreamResult<Outputs = Record<string, Tensor>> extends Result<O
   readonly reason?: string;
 }
 
-function timingOf(wire: WireTiming): Timing {
+export function timingOf(wire: WireTiming): Timing {
   return { queueUs: wire.queue_us, computeUs: wire.compute_us, batchSize: wire.batch_size };
 }
 

@@ -8,14 +8,24 @@
 
 import { Memory } from "./awaited.js";
 import type { Clock } from "./clock.js";
-import { type Payload, type Received, type Unreadable, write } from "./codec.js";
-import { ConnectionLost, errorFromWire, type TidegateError, TooLarge } from "./errors.js";
+import {
+  type Data,
+  Payload,
+  read,
+  type Received,
+  type Tensors,
+  type TextData,
+  type Unreadable,
+  within,
+  write,
+} from "./codec.js";
+import { ConnectionLost, errorFromWire, type TidegateError } from "./errors.js";
 import { Ledger, Request } from "./ledger.js";
 import type { Dial } from "./link.js";
-import type { ClientMessage, ErrorMessage, Hello } from "./messages.js";
+import { type ClientMessage, CORE, type ErrorMessage, type Hello } from "./messages.js";
 import type { Options } from "./options.js";
 import { describe, type State } from "./states.js";
-import type { StreamSide } from "./stream-side.js";
+import type { Side, StreamSide } from "./sides.js";
 import { Uplink, type Upstream } from "./uplink.js";
 
 /** What a session is given: the network, the time, and chance. */
@@ -23,12 +33,21 @@ export interface World {
   readonly dial: Dial;
   readonly clock: Clock;
   readonly random: () => number;
+  /** For the form `text`: what reads and writes tensors as JSON. */
+  readonly text?: TextData;
+}
+
+/** The parts of a session that may come later, in the order in which they are told: what resumes streams is sent first. */
+interface Sides {
+  streams: StreamSide | undefined;
+  topics: Side | undefined;
 }
 
 export class Session implements Upstream {
   readonly ledger: Ledger;
   readonly memory: Memory;
-  private streams: StreamSide | undefined;
+  private readonly sides: Sides = { streams: undefined, topics: undefined };
+  private checks = CORE;
   private readonly uplink: Uplink;
   private ids = 0;
 
@@ -85,11 +104,17 @@ export class Session implements Upstream {
     });
   }
 
-  /** Let streams be a part of this session from now on. */
-  attach(streams: StreamSide): void {
-    this.streams = streams;
-    if (this.uplink.hello) streams.greeted(this.uplink.hello);
-    if (this.state.status === "closed") streams.end(this.state.reason);
+  /** Let something be a part of this session from now on. */
+  attach<Name extends keyof Sides>(name: Name, side: Sides[Name] & Side): void {
+    this.sides[name] = side;
+    this.checks = { ...this.checks, ...side.checks };
+    if (this.uplink.hello) side.greeted(this.uplink.hello);
+    if (this.state.status === "closed") side.end(this.state.reason);
+  }
+
+  /** Make of tensors what is sent with a message. */
+  payload(tensors: Tensors): Payload {
+    return new Payload(tensors, this.options.form, this.world.text);
   }
 
   /** Raise ConnectionLost if the connection is closed. */
@@ -125,39 +150,43 @@ export class Session implements Upstream {
   // What happens on the network.
 
   greeted(hello: Hello): void {
-    this.streams?.greeted(hello);
+    this.each((side) => side.greeted(hello));
     this.sendOut(); // what resumes streams must be the first message
     for (const question of this.ledger.questions.values()) this.sendQuestion(question);
     this.onGreeted();
   }
 
+  read(data: Data): Received {
+    return read(data, this.checks, this.world.text);
+  }
+
   receive(received: Received): void {
     const message = received.message!;
     if (message.op === "error") return this.receiveError(message);
-    if (message.op === "result" && message.stream != null) return this.streams?.result({ ...received, message });
+    if (message.op === "result" && message.stream != null) return this.sides.streams?.result({ ...received, message });
     if (message.op === "result" || message.op === "models" || message.op === "pong") {
       const request = this.ledger.find(message.id);
       if (request) this.ledger.settle(request, received);
       return undefined;
     }
-    return this.streams?.other(message, received.tensors);
+    return this.each((side) => side.other(message, received.tensors));
   }
 
   unreadable({ error, id }: Unreadable): boolean {
     const request = this.ledger.find(id);
     if (request) this.ledger.fail(request, error);
-    else this.streams?.unreadable();
+    else this.sides.streams?.unreadable();
     return request !== undefined;
   }
 
   cut(reason: string): void {
     this.ledger.cut(reason, this.isPure);
-    this.streams?.cut();
+    this.each((side) => side.cut());
   }
 
   ended(reason: string): void {
     this.ledger.end(reason);
-    this.streams?.end(reason);
+    this.each((side) => side.end(reason));
   }
 
   /** Send as much as may be sent: small messages, then steps, then requests. */
@@ -166,9 +195,10 @@ export class Session implements Upstream {
     if (!hello) return;
     this.sendOut();
     const mayBegin = state.status === "open";
-    const limit = hello.limits.message_bytes;
+    const { streams } = this.sides;
+    const limit = hello.limits[this.options.form === "text" ? "text_bytes" : "message_bytes"];
     let data;
-    while (this.uplink.room > 0 && (data = this.streams?.next(limit, mayBegin))) this.uplink.send(data);
+    while (this.uplink.room > 0 && (data = streams?.next(limit, mayBegin))) this.uplink.send(data);
     let request;
     while (
       mayBegin &&
@@ -179,13 +209,13 @@ export class Session implements Upstream {
       this.sendRequest(request, limit);
     }
     if (this.uplink.room <= 0) this.uplink.wait();
-    const idle = !this.ledger.sent.size && !this.streams?.openCount;
+    const idle = !this.ledger.sent.size && !streams?.openCount;
     if (state.status === "draining" && idle) this.uplink.leave();
   }
 
   private receiveError(message: ErrorMessage): void {
     const draining = this.state.status === "draining";
-    if (this.streams?.error(message, draining)) return;
+    if (Object.values(this.sides).some((side?: Side) => side?.error(message, draining))) return;
     const request = this.ledger.find(message.id);
     if (!request) return;
     // It crossed the goaway on its way: not executed, so it goes to the next gateway.
@@ -196,9 +226,7 @@ export class Session implements Upstream {
 
   private sendRequest(request: Request, limit: number): void {
     try {
-      const data = request.payload!.write({ ...request.message, timeout_ms: request.leftMs });
-      if (data.byteLength > limit)
-        throw new TooLarge(`the request has ${data.byteLength} bytes; the gateway takes at most ${limit}`);
+      const data = within(limit, request.payload!.write({ ...request.message, timeout_ms: request.leftMs }));
       this.ledger.markSent(request);
       this.uplink.send(data);
     } catch (error) {
@@ -209,8 +237,7 @@ export class Session implements Upstream {
   private sendQuestion(question: Request): void {
     question.phase = "sent";
     // A list of models has no size limit as text; as the header of a binary message it would have one.
-    if (question.message.op === "models") this.uplink.send(JSON.stringify(question.message));
-    else this.send(question.message);
+    this.send(question.message, question.message.op === "models" ? "text" : undefined);
   }
 
   private sendCancel(request: Request): void {
@@ -218,10 +245,14 @@ export class Session implements Upstream {
   }
 
   private sendOut(): void {
-    for (const message of this.streams?.takeOut() ?? []) this.send(message);
+    this.each((side) => side.takeOut().forEach((message) => this.send(message)));
   }
 
-  private send(message: ClientMessage): void {
-    if (this.uplink.hello) this.uplink.send(write(message, this.options.form));
+  private send(message: ClientMessage, form = this.options.form): void {
+    if (this.uplink.hello) this.uplink.send(write(message, form));
+  }
+
+  private each(tell: (side: Side) => void): void {
+    for (const side of Object.values(this.sides) as (Side | undefined)[]) if (side) tell(side);
   }
 }

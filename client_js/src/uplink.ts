@@ -6,7 +6,7 @@
 
 import { Backoff } from "./backoff.js";
 import type { Clock } from "./clock.js";
-import { type Data, read, type Received, Unreadable, write } from "./codec.js";
+import { type Data, type Received, sizeOf, Unreadable, write } from "./codec.js";
 import { Heartbeat } from "./heartbeat.js";
 import type { Dial, Link } from "./link.js";
 import type { Form, Hello, Id } from "./messages.js";
@@ -23,6 +23,8 @@ const DRAIN_GRACE_MS = 5_000;
 export interface Upstream {
   /** A connection was opened; what is sent now is sent first. */
   greeted(hello: Hello): void;
+  /** Read a message. Raises Unreadable. */
+  read(data: Data): Received;
   receive(received: Received): void;
   /** A message could not be read. Return whether somebody waited for it. */
   unreadable(error: Unreadable): boolean;
@@ -84,7 +86,7 @@ export class Uplink {
 
   send(data: Data): void {
     this.link?.send(data);
-    this.sentBytes += typeof data === "string" ? data.length : data.byteLength;
+    this.sentBytes += sizeOf(data);
   }
 
   /** Call `flush` when there may be room again. */
@@ -106,7 +108,7 @@ export class Uplink {
   private message(data: Data): void {
     this.heartbeat?.heard(this.clock.now());
     try {
-      const received = read(data);
+      const received = this.upstream.read(data);
       const { message } = received;
       if (message?.op === "hello") this.greeted(message);
       else if (message?.op === "ping") this.pong(message.id ?? undefined, received.form);
@@ -120,8 +122,7 @@ export class Uplink {
   }
 
   private pong(id: Id | undefined, form: Form): void {
-    const message = { op: "pong", id };
-    this.send(form === "text" ? JSON.stringify(message) : write(message, form));
+    this.send(write({ op: "pong", id }, form));
   }
 
   private greeted(hello: Hello): void {

@@ -45,8 +45,10 @@ export class RealGateway {
   }
 }
 
-/** A way to a gateway through another port, which can be cut and lets data through again at once. */
+/** A way to a gateway through another port, which can be cut. */
 export class Way {
+  /** Whether it lets new connections through; after a cut it does so at once. */
+  isOpen = true;
   private readonly sockets = new Set<Socket>();
 
   private constructor(
@@ -60,6 +62,7 @@ export class Way {
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const way = new Way(server, `ws://127.0.0.1:${(server.address() as AddressInfo).port}/v1`);
     server.on("connection", (near) => {
+      if (!way.isOpen) return void near.destroy();
       const far = dial(Number(port), hostname);
       for (const [from, to] of [
         [near, far],

@@ -39,8 +39,8 @@ describe("the real gateway", { skip: PROGRAM ? false : "tidegate is not installe
     await gateway?.stop();
   });
 
-  for (const form of ["msgpack", "json"] as const) {
-    test(`infers a digit with headers in ${form}`, async () => {
+  for (const form of ["msgpack", "json", "text"] as const) {
+    test(`infers a digit in the form ${form}`, async () => {
       await using mine = await connect(gateway.url, { ...SOCKET, form });
       const { outputs, model, version, timing } = await mine.infer("digits", { image: new Float32Array(64).fill(3) });
       const probs = outputs.probs!;
@@ -51,6 +51,21 @@ describe("the real gateway", { skip: PROGRAM ? false : "tidegate is not installe
       assert(timing.batchSize >= 1);
     });
   }
+
+  test("a stream and a generation in text messages give what they give in others", async () => {
+    const said = async (form: "msgpack" | "text"): Promise<unknown[]> => {
+      await using mine = await connect(gateway.url, { ...SOCKET, form });
+      await using stream = await mine.stream("silero_vad", { sr: 16000 });
+      const found: unknown[] = [];
+      for await (const { outputs } of stream.run(chunks(10))) found.push(Array.from(outputs.output!.data as Float32Array));
+      const state = await stream.snapshot();
+      await using other = await mine.stream("silero_vad", {}, { snapshot: state });
+      found.push((await other.step(new Float32Array(512))).outputs);
+      for await (const { text } of mine.generate("chars", { prompt: [20], maxSteps: 5, seed: 1 })) found.push(text);
+      return found;
+    };
+    assert.deepEqual(await said("text"), await said("msgpack"));
+  });
 
   test("many at once are batched, and each has its own answer", async () => {
     const images = Array.from({ length: 200 }, (_, i) => Float32Array.from({ length: 64 }, (_, j) => (i * j) % 17));
@@ -132,6 +147,22 @@ describe("the real gateway", { skip: PROGRAM ? false : "tidegate is not installe
     await loop;
     assert.equal(reasons.length, 1);
     assert(["cancelled", "stop", "length"].includes(reasons[0] as string));
+  });
+
+  test("what comes as it comes is piped, and each chunk has its result", async () => {
+    const audio = chunks(20);
+    const source = async function* (): AsyncGenerator<Float32Array> {
+      for (const chunk of audio) {
+        yield chunk;
+        await new Promise((resolve) => setTimeout(resolve, 2));
+      }
+    };
+    await using stream = await gw.stream("silero_vad", { sr: 16000 });
+    await using other = await gw.stream("silero_vad", { sr: 16000 });
+    const [piped, run]: unknown[][] = [[], []];
+    for await (const { outputs } of stream.pipe(source(), { inputName: "input" })) piped!.push(outputs.output!.data);
+    for await (const { outputs } of other.run(audio)) run!.push(outputs.output!.data);
+    assert.deepEqual(piped, run);
   });
 
   test("a snapshot and a fork go on alike", async () => {

@@ -46,6 +46,27 @@ test("what is sent again after a cut is what was given, whatever became of the a
   assert.deepEqual((await pending).outputs.y!.data, new Float32Array([2, 4]));
 });
 
+test("in text messages, too, what is sent again is what was given, and what comes back is read", async () => {
+  const world = new World();
+  const gw = await world.open({ form: "text" });
+  const x = Float32Array.of(-0, NaN);
+  const pending = gw.infer("double", { x });
+  x.fill(0);
+  assert.match(String(world.link.up[0]), /^\{"op":"infer".*"data":\[-0,"NaN"\]\}\]\}$/);
+  world.up();
+  await world.reconnect();
+  world.gateway = answer;
+  await world.flow();
+  assert.deepEqual((await pending).outputs.y!.data, Float32Array.of(-0, NaN));
+});
+
+test("text messages have a limit of their own", async () => {
+  const world = new World();
+  world.hello = { ...HELLO, limits: { ...HELLO.limits, text_bytes: 1000 } };
+  const gw = await world.open({ form: "text" });
+  await assert.rejects(gw.infer("double", { x: new Float32Array(1000) }), TooLarge);
+});
+
 test("no more requests are at the gateway than it takes, and those that wait go in order", async () => {
   const world = new World();
   const gw = await world.open();

@@ -44,13 +44,20 @@ test("a page that has no stream loads at most 12 KiB", (t) => {
   assert(size <= 12 * KIB, `${size} bytes`);
 });
 
-test("streams come with another 6.5 KiB at most, when the first one is opened", (t) => {
-  const streams = [...sizes.keys()].find((path) => path.includes("streams"))!;
-  const [entry] = Object.values(metafile.outputs).filter(({ entryPoint }) => entryPoint === "src/index.ts");
-  t.diagnostic(`${sizes.get(streams)} bytes`);
-  assert(!entry!.imports.some(({ path, kind }) => path === streams && kind !== "dynamic-import"));
-  assert(sizes.get(streams)! <= 6.5 * KIB, `${sizes.get(streams)} bytes`);
-});
+for (const [name, most] of [
+  ["streams", 6.5],
+  ["topics", 2],
+  ["text", 1],
+] as const) {
+  test(`${name} come with another ${most} KiB at most, when they are needed`, (t) => {
+    const seen = new Set<string>();
+    loaded("out/index.js", seen);
+    const path = [...sizes.keys()].find((each) => each.startsWith(`out/${name}-`))!;
+    const size = loaded(path, seen);
+    t.diagnostic(`${size} bytes`);
+    assert(0 < size && size <= most * KIB, `${size} bytes`);
+  });
+}
 
 test("the package needs no other one, and the lock file no address of its own", () => {
   const read = (name: string): Record<string, unknown> =>

@@ -1,7 +1,7 @@
 /** A client with streams, and what its results are read by. */
 
 import type { StreamResult } from "../src/results.js";
-import type { Stream, StreamOptions } from "../src/streams/stream.js";
+import type { Stream, StreamOptions } from "../src/streams/index.js";
 import { FakeStreams } from "./fake-streams.js";
 import { encodeMessage, HELLO, settle, World } from "./world.js";
 

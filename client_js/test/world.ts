@@ -3,8 +3,9 @@
 import { type Data, openUp, Payload, type Tensors, tensorsOf, write } from "../src/codec.js";
 import type { Clock } from "../src/clock.js";
 import { Connection } from "../src/connection.js";
+import * as text from "../src/json-data.js";
 import type { Link, Listener } from "../src/link.js";
-import type { ClientMessage } from "../src/messages.js";
+import type { ClientMessage, Form } from "../src/messages.js";
 import { type Options, withDefaults } from "../src/options.js";
 import type { State } from "../src/states.js";
 
@@ -97,18 +98,18 @@ export const MODELS = [
   },
 ];
 
-export function encodeMessage(message: Message, tensors?: Tensors): Data {
-  const form = message.op === "hello" || message.op === "models" ? "json" : "msgpack";
+/** Write a message as a gateway does; without a form, as it would be most often. */
+export function encodeMessage(message: Message, tensors?: Tensors, form?: Form): Data {
+  const usual = message.op === "hello" ? "text" : message.op === "models" ? "json" : "msgpack";
+  const chosen = form ?? usual;
   return tensors
-    ? new Payload(tensors, "msgpack").write(message as ClientMessage)
-    : message.op === "hello"
-      ? JSON.stringify(message)
-      : write(message as ClientMessage, form);
+    ? new Payload(tensors, chosen, chosen === "text" ? text : undefined).write(message as ClientMessage)
+    : write(message as ClientMessage, chosen);
 }
 
-export function decodeMessage(data: Data): { message: Message; tensors: Tensors } {
-  const { header, cutter } = openUp(data);
-  return { message: header, tensors: tensorsOf(header, cutter, data) };
+export function decodeMessage(data: Data): { message: Message; tensors: Tensors; form: Form } {
+  const { header, cutter, form } = openUp(data);
+  return { form, message: header, tensors: tensorsOf(header, cutter, data, text) };
 }
 
 /** Let promises go on. */
@@ -139,7 +140,7 @@ export class World {
       return link;
     };
     const all = withDefaults({ onState: (state) => this.states.push(state.status), ...options });
-    return Connection.open(all, { dial, clock: this.clock, random: () => 0.5 });
+    return Connection.open(all, { dial, clock: this.clock, random: () => 0.5, ...(all.form === "text" && { text }) });
   }
 
   async open(options: Partial<Options> = {}): Promise<Connection> {
@@ -153,17 +154,17 @@ export class World {
     this.link.listener.message(encodeMessage(hello));
   }
 
-  say(message: Message, tensors?: Tensors): void {
-    this.link.listener.message(encodeMessage(message, tensors));
+  say(message: Message, tensors?: Tensors, form?: Form): void {
+    this.link.listener.message(encodeMessage(message, tensors, form));
   }
 
   /** Let so many messages travel to the gateway. */
   up(most = Infinity): void {
     const { link } = this;
     for (; link.up.length && most > 0; most--) {
-      const { message, tensors } = decodeMessage(link.up.shift()!);
+      const { message, tensors, form } = decodeMessage(link.up.shift()!);
       this.seen.push(message);
-      const reply = (answer: Message, with_?: Tensors): void => void link.down.push(encodeMessage(answer, with_));
+      const reply = (answer: Message, with_?: Tensors): void => void link.down.push(encodeMessage(answer, with_, form));
       if (message.op === "models") reply({ op: "models", id: message.id, models: MODELS });
       else this.gateway(message, tensors, reply, link);
     }

@@ -19,7 +19,7 @@ from ..request import NEVER
 from . import snapshot as snapshots
 from .content import content
 from .population import Population, StreamBounds
-from .ring import Ring
+from .ring import ring_of
 from .snapshot import Snapshot
 from .steps import Steps
 from .stream import Stream
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ..request import Answer, Request
     from ..scheduler import Scheduler
     from ..worker import Worker
-    from .ring import Overflow
+    from .ring import Overflow, Watcher
     from .stream import Status
 
     Scalar = bool | int | float | str
@@ -115,6 +115,7 @@ class StreamHost:
         overflow: Overflow = "block",
         until: int | None = None,
         priority: int = 0,
+        watcher: Watcher | None = None,
     ) -> Stream:
         """Open a stream.
 
@@ -130,6 +131,7 @@ class StreamHost:
             overflow: what happens when results are not taken; see ``Ring``.
             until: number of the last result that may be taken; None for no limit.
             priority: larger is served first.
+            watcher: told of each result and error as it comes to be, whoever takes them and when.
 
         Raises:
             UnknownModel, ModelUnavailable, InvalidInput: what was asked for cannot be had.
@@ -153,7 +155,7 @@ class StreamHost:
             fixed,
             state,
             Steps(bounds.steps, bounds.step_bytes),
-            Ring(overflow, bounds.results, bounds.result_bytes, until),
+            ring_of(watcher, overflow, bounds.results, bounds.result_bytes, until),
             runs=self,
             sink=self,
             client=client,

@@ -17,6 +17,7 @@ waits; and after ``rewind`` by what the slot had room for before (see ``burst``)
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Literal
 
 from msgspec import Struct
@@ -91,6 +92,8 @@ class Gap(Struct, frozen=True, gc=False):
 
 Numbered = Produced | Failed
 Item = Numbered | Gap
+Watcher = Callable[[Numbered], None]
+"""Somebody who is told of each item as it comes to be."""
 
 
 class Ring:
@@ -301,6 +304,28 @@ class Ring:
     def _lose(self, item: Item) -> None:
         if not isinstance(item, Gap):
             self.nbytes -= item.nbytes
+
+
+class _WatchedRing(Ring):
+    """A ring of whose items somebody else is told, too."""
+
+    __slots__ = ("_watcher",)
+
+    def __init__(self, watcher: Watcher, overflow: Overflow, most: int, most_bytes: int, until: int | None) -> None:
+        super().__init__(overflow, most, most_bytes, until)
+        self._watcher = watcher
+
+    def add(self, item: Numbered) -> None:
+        """Number an item and keep it, and tell of it."""
+        super().add(item)
+        self._watcher(item)
+
+
+def ring_of(watcher: Watcher | None, overflow: Overflow, most: int, most_bytes: int, until: int | None) -> Ring:
+    """Make a ring of whose items a watcher is told, if there is one; others cost nothing for that."""
+    if watcher is None:
+        return Ring(overflow, most, most_bytes, until)
+    return _WatchedRing(watcher, overflow, most, most_bytes, until)
 
 
 def _first(item: Item) -> int:

@@ -19,6 +19,7 @@ The engine, the gateway and the SDK raise the same classes, so code that catches
     ├── UnexpectedStep       unexpected_step      not the step that was to come; see ``expected_step``
     ├── StepConflict         step_conflict        a step of that number came before, with other content
     ├── ResumeFailed         resume_failed        there is nothing to resume; see ``lost``
+    ├── Forbidden            forbidden            this client may not do that
     ├── InternalError        internal             a defect of the gateway
     └── ConnectionLost       connection_lost      (clients only) the connection went away; see ``maybe_executed``
 """
@@ -203,6 +204,12 @@ class ResumeFailed(TidegateError):
         self.lost = tuple(lost)
 
 
+class Forbidden(TidegateError):
+    """Raised when a client asks for what it may not have or do."""
+
+    code = "forbidden"
+
+
 class InternalError(TidegateError):
     """Raised when the gateway itself has a defect; the message says no more than that."""
 
@@ -251,6 +258,7 @@ _BY_CODE: dict[str, type[TidegateError]] = {
         UnexpectedStep,
         StepConflict,
         ResumeFailed,
+        Forbidden,
         InternalError,
     )
 }

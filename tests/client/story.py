@@ -12,11 +12,14 @@ from tidegate.client.options import Options
 from tidegate.client.session import Session
 from tidegate.codecs.errors import Form
 from tidegate.codecs.limits import Limits
-from tidegate.codecs.messages import AnnouncedLimits, Error, Goaway, Hello, Result, Timing
+from tidegate.codecs.messages import Error, Goaway, Hello, Result
+from tidegate.codecs.parts import AnnouncedLimits, Timing
 from tidegate.codecs.reader import Received, client_messages, server_messages
 from tidegate.codecs.writer import encode
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tidegate.client.ledger import Outcome
     from tidegate.codecs.messages import Message
     from tidegate.results import Array
@@ -53,7 +56,13 @@ class Story:
         )
 
     def hello(
-        self, *, in_flight: int = 4, message_bytes: int = 10_000, keepalive_ms: int = 0, resume_token: str | None = None
+        self,
+        *,
+        in_flight: int = 4,
+        message_bytes: int = 10_000,
+        keepalive_ms: int = 0,
+        resume_token: str | None = None,
+        features: Sequence[str] = (),
     ) -> None:
         """Let the server greet."""
         limits = AnnouncedLimits(message_bytes=message_bytes, text_bytes=message_bytes, in_flight=in_flight)
@@ -65,6 +74,7 @@ class Story:
                 keepalive_ms=keepalive_ms,
                 limits=limits,
                 resume_token=resume_token,
+                features=features,
             )
         )
 

@@ -11,7 +11,8 @@ from tidegate.client.exchange import Phase, Question, Request
 from tidegate.client.ledger import CANCEL_WAIT_S, GRACE_S, MAX_SENDS
 from tidegate.client.session import DRAIN_GRACE_S
 from tidegate.codecs.errors import Form
-from tidegate.codecs.messages import Cancel, Error, Infer, Models, Ping, Pong, Result, Timing
+from tidegate.codecs.messages import Cancel, Error, Infer, Models, Ping, Pong, Result
+from tidegate.codecs.parts import Timing
 from tidegate.results import Result as Answer
 
 
@@ -495,7 +496,8 @@ def test_close_ends_everything() -> None:
 
 
 def _hello(protocol: str):  # type: ignore[no-untyped-def]
-    from tidegate.codecs.messages import AnnouncedLimits, Hello
+    from tidegate.codecs.messages import Hello
+    from tidegate.codecs.parts import AnnouncedLimits
 
     limits = AnnouncedLimits(message_bytes=1000, text_bytes=1000, in_flight=3)
     return Hello(protocol=protocol, server="s", session="s", keepalive_ms=0, limits=limits)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import re
 import signal
+import socket
 import subprocess
 import sys
 from time import monotonic
@@ -12,6 +15,8 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
+
+from tidegate.client_demo import local
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,3 +139,49 @@ def test_a_gateway_that_does_not_start_is_said(monkeypatch: pytest.MonkeyPatch) 
     assert done.returncode == 1
     assert "compute_slots" in done.stderr.lower()
     assert done.stderr.endswith("tidegate: the gateway ended instead of listening\n")
+
+
+STAYING = """
+import sys
+from tidegate.client_demo import local
+local.demo, local._PORT = lambda url: 0, int(sys.argv[1])
+sys.exit(local.main())
+"""
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_in_a_terminal_the_gateway_stays_until_ctrl_c() -> None:
+    """After the show it says where its pages are, though the usual port was taken; Ctrl+C is an orderly end."""
+    ours, theirs = pty.openpty()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        usual = str(taken.getsockname()[1])
+        command = [sys.executable, "-c", STAYING, usual]
+        with subprocess.Popen(command, stdout=theirs, stderr=subprocess.PIPE, text=True) as staying:
+            os.close(theirs)
+            said = until(ours, "Ctrl+C stops it.")
+            address = re.search(r"Open (http://localhost:(\d+))/ in a browser", said)
+            assert address
+            assert f"since {usual} is taken" in said
+            assert address[2] != usual
+            assert urlopen(f"{address[1]}/healthz", timeout=5).status == 200
+            staying.send_signal(signal.SIGINT)
+            assert "The gateway stopped with exit code 0." in until(ours, "exit code")
+            assert staying.stderr
+            assert (staying.wait(20), staying.stderr.read()) == (0, "")
+    os.close(ours)
+
+
+def until(terminal: int, phrase: str) -> str:
+    """Read what is printed at a terminal up to the end of the line with a phrase."""
+    said = ""
+    while phrase not in said or not said.endswith("\n"):
+        said += os.read(terminal, 4096).decode()
+    return said
+
+
+def test_the_usual_port_is_taken_if_it_is_free() -> None:
+    """A port at which somebody listens is left to him; one at which nobody does is taken."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert local.free(port) == 0
+    assert local.free(port) == port

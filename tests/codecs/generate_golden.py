@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import event_vectors as events
 import msgspec
 import numpy as np
 import stream_vectors as streams
@@ -22,7 +23,6 @@ from tidegate.codecs.frames import join
 from tidegate.codecs.json_elements import encode as elements
 from tidegate.codecs.messages import (
     TENSOR_FIELDS,
-    AnnouncedLimits,
     Cancel,
     ClientMessage,
     Error,
@@ -34,9 +34,9 @@ from tidegate.codecs.messages import (
     Models,
     Ping,
     Pong,
-    RequestedOutput,
     Result,
 )
+from tidegate.codecs.parts import AnnouncedLimits, RequestedOutput
 from tidegate.codecs.result_template import ResultTemplate, run_part
 from tidegate.codecs.step_results import StepResults
 from tidegate.codecs.tensors import pack_strings
@@ -46,8 +46,8 @@ FOLDER = Path(__file__).with_name("golden")
 ABOUT = [
     "Golden vectors of the protocol tidegate.v1; see PROTOCOL.md.",
     "valid: reading `file` as one WebSocket message (`frame`: text or binary) sent by `from` gives `message` and `tensors`.",
-    "`message` is without the tensors (`inputs` of infer and step, `constants` of open, `outputs` of result and of the",
-    "gateway's snapshot); absent fields have their defaults;",
+    "`message` is without the tensors (`inputs` of infer and step, `constants` of open, `outputs` of result, of event",
+    "and of the gateway's snapshot); absent fields have their defaults;",
     "null means that the op is unknown: to be ignored. `form` is how it was written: text, or by its header msgpack or json.",
     "`tensors` are in order; `bytes` is hexadecimal: the elements as they lie in a binary message, without padding;",
     "`data` is the same as the JSON rules write it. Writers may give other bytes than `file`, with keys in another order.",
@@ -184,7 +184,7 @@ INVALID_TEXT: list[tuple[Any, ...]] = [
     ("surrogate", b'{"op":"ping","id":"\\ud800"}', "invalid_message", None, None, "half a surrogate pair"),
     ("bomb", b"[" * 100_000, "invalid_message", None, None, "100,000 levels deep"),
     ("op-missing", {"id": 7}, "invalid_message", "op", 7, "no op"),
-    ("op-unknown", {"op": "subscribe", "id": 7}, "invalid_message", "op", 7, "an op that this server does not know"),
+    ("op-unknown", {"op": "publish", "id": 7}, "invalid_message", "op", 7, "an op that this server does not know"),
     ("op-of-servers", {"op": "result", "id": 7}, "invalid_message", "op", 7, "an op that only servers send"),
     ("id-missing", without(infer(X), "id"), "invalid_message", "id", None, "no id"),
     ("id-negative", infer(X, id=-1), "invalid_message", "id", None, "ids begin at 0"),
@@ -250,10 +250,13 @@ def _fields(message: Message) -> dict[str, Any]:
 def valid_vectors() -> list[tuple[dict[str, Any], bytes]]:
     """Give each valid vector as its entry in the manifest and its bytes."""
     vectors = []
-    for name, message, arrays in WRITTEN + streams.WRITTEN:
+    for name, message, arrays in WRITTEN + streams.WRITTEN + events.WRITTEN:
         for form, suffix in FORMS.items():
             vectors.append(_valid(f"{name}-{suffix}", message, arrays, form, encode(message, form, arrays)))
-    vectors += [_valid(name, message, {}, Form.TEXT, encode(message, Form.TEXT)) for name, message in TEXTS + streams.TEXTS]
+    vectors += [
+        _valid(name, message, {}, Form.TEXT, encode(message, Form.TEXT))
+        for name, message in TEXTS + streams.TEXTS + events.TEXTS
+    ]
     template = ResultTemplate("digits", "1", [("probs", "FP32", (1, 10))])
     wide = template.frame(7, TIMING.queue_us, run_part(TIMING.compute_us, TIMING.batch_size), [PROBS.tobytes()])
     vectors.append(_valid("result-wide-integers", RESULT, {"probs": PROBS}, Form.MSGPACK, wide))
@@ -274,7 +277,7 @@ def valid_vectors() -> list[tuple[dict[str, Any], bytes]]:
         "message": None,
         "tensors": [],
     }
-    vectors.append((entry, b'{"op":"event","id":{},"topic":"t"}'))
+    vectors.append((entry, b'{"op":"tide","id":{},"topic":"t"}'))
     return vectors
 
 
@@ -291,9 +294,9 @@ def invalid_vectors() -> list[tuple[dict[str, Any], bytes]]:
     """Give each invalid vector as its entry in the manifest and its bytes."""
     vectors = []
     kinds: list[tuple[str, str, list[Any]]] = [
-        ("client", "binary", INVALID_BINARY + streams.INVALID_BINARY),
-        ("client", "text", INVALID_TEXT + streams.INVALID_TEXT),
-        ("server", "text", INVALID_SERVER + streams.INVALID_SERVER),
+        ("client", "binary", INVALID_BINARY + streams.INVALID_BINARY + events.INVALID_BINARY),
+        ("client", "text", INVALID_TEXT + streams.INVALID_TEXT + events.INVALID_TEXT),
+        ("server", "text", INVALID_SERVER + streams.INVALID_SERVER + events.INVALID_SERVER),
         ("server", "binary", INVALID_SERVER_BINARY),
     ]
     rows = [(sender, frame, *row) for sender, frame, table in kinds for row in table]

@@ -8,7 +8,6 @@ import numpy as np
 from vector_parts import ONE, TIMING, binary, infer, step, tensor, without
 
 from tidegate.codecs.messages import (
-    AnnouncedLimits,
     Cancel,
     Close,
     Closed,
@@ -17,19 +16,17 @@ from tidegate.codecs.messages import (
     Fork,
     Gap,
     Hello,
-    LastSeen,
     Message,
     Open,
     Opened,
-    RequestedOutput,
     Result,
     Resume,
     Resumed,
-    ResumedStream,
     Snapshot,
     SnapshotTaken,
     Step,
 )
+from tidegate.codecs.parts import AnnouncedLimits, LastSeen, RequestedOutput, ResumedStream
 
 if TYPE_CHECKING:
     from tidegate.codecs.datatypes import Array

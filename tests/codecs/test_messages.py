@@ -11,7 +11,6 @@ from tidegate.codecs.errors import CodecError, Form
 from tidegate.codecs.messages import (
     CLIENT_OPS,
     SERVER_OPS,
-    AnnouncedLimits,
     Cancel,
     ClientMessage,
     Error,
@@ -23,11 +22,10 @@ from tidegate.codecs.messages import (
     Models,
     Ping,
     Pong,
-    RequestedOutput,
     Result,
     ServerMessage,
-    Timing,
 )
+from tidegate.codecs.parts import AnnouncedLimits, RequestedOutput, Timing
 from tidegate.codecs.reader import client_messages, server_messages
 from tidegate.codecs.writer import encode
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from tidegate.codecs.datatypes import BF16_DTYPE
 from tidegate.codecs.errors import Form
-from tidegate.codecs.messages import Infer, Result, Timing
+from tidegate.codecs.messages import Infer, Result
+from tidegate.codecs.parts import Timing
 from tidegate.codecs.writer import encode, pieces
 from tidegate.errors import InvalidInput, TooLarge
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from tidegate.codecs.datatypes import DATATYPES, Array
 from tidegate.codecs.errors import CodecError, Form
-from tidegate.codecs.messages import Infer, RequestedOutput, Result, Timing
+from tidegate.codecs.messages import Infer, Result
+from tidegate.codecs.parts import RequestedOutput, Timing
 from tidegate.codecs.reader import Reader, client_messages, server_messages
 from tidegate.codecs.writer import encode
 

@@ -71,7 +71,7 @@ def test_the_limits_are_the_defaults_of_the_codecs() -> None:
         name: int(value.replace(",", ""))
         for name, value in re.findall(r"^\| `(\w+)`: .*? \| ([\d,]+) \|", _section("Limits"), re.MULTILINE)
     }
-    assert (listed.pop("in_flight"), listed.pop("streams")) == (256, 1024)
+    assert (listed.pop("in_flight"), listed.pop("streams"), listed.pop("subscriptions")) == (256, 1024, 64)
     assert listed == {name: getattr(DEFAULT_LIMITS, name) for name in DEFAULT_LIMITS.__struct_fields__}
     assert f"{SAFE_INTEGER:,}" in _section("Limits")
 

@@ -37,7 +37,7 @@ def _refused(data: bytes | str, *, binary: bool = False) -> CodecError:
         ("{}", "op", None),
         ('{"id":7}', "op", 7),
         ('{"op":7,"id":"seven"}', "op", "seven"),
-        ('{"op":"subscribe","id":7}', "op", 7),
+        ('{"op":"publish","id":7}', "op", 7),
         ('{"op":"result","id":7}', "op", 7),
         ('{"op":"INFER","id":7}', "op", 7),
         ('{"op":"cancel"}', "id", None),
@@ -131,10 +131,10 @@ def test_the_op_may_come_last_and_the_last_of_equal_keys_counts() -> None:
 
 def test_a_client_ignores_what_it_does_not_know() -> None:
     """A server's unknown op is no error, in any form; a known op that is wrong is."""
-    for data in (b'{"op":"event","id":{}}', '{"op":"subscribed"}'):
+    for data in (b'{"op":"tide","id":{}}', '{"op":"tided"}'):
         received = SDK.text(data)
         assert (received.message, received.tensors, received.form) == (None, {}, Form.TEXT)
-    tensors = msgpack.packb({"op": "event", "outputs": [{"name": "x", "shape": [1], "datatype": "FP32"}]})
+    tensors = msgpack.packb({"op": "tide", "outputs": [{"name": "x", "shape": [1], "datatype": "FP32"}]})
     assert SDK.binary(frames.join(tensors, [b"1234"])).message is None
     for wrong in ('{"op":"pong","id":-1}', '{"op":5}', "{}"):
         with pytest.raises(CodecError):

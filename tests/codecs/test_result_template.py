@@ -7,7 +7,8 @@ import pytest
 
 from tidegate.codecs.datatypes import Array, datatype_of
 from tidegate.codecs.errors import Form
-from tidegate.codecs.messages import Result, Timing
+from tidegate.codecs.messages import Result
+from tidegate.codecs.parts import Timing
 from tidegate.codecs.reader import server_messages
 from tidegate.codecs.result_template import ResultTemplate, run_part
 from tidegate.codecs.tensors import pack_strings

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from tidegate.codecs.datatypes import BF16_DTYPE, Array
 from tidegate.codecs.errors import Form
-from tidegate.codecs.messages import Result, Timing
+from tidegate.codecs.messages import Result
+from tidegate.codecs.parts import Timing
 from tidegate.codecs.reader import server_messages
 from tidegate.codecs.step_results import StepResults
 from tidegate.codecs.writer import encode

@@ -18,20 +18,17 @@ from tidegate.codecs.messages import (
     Error,
     Fork,
     Gap,
-    LastSeen,
     Message,
     Open,
     Opened,
-    RequestedOutput,
     Result,
     Resume,
     Resumed,
-    ResumedStream,
     Snapshot,
     SnapshotTaken,
     Step,
-    Timing,
 )
+from tidegate.codecs.parts import LastSeen, RequestedOutput, ResumedStream, Timing
 from tidegate.codecs.reader import client_messages, server_messages
 from tidegate.codecs.writer import encode
 

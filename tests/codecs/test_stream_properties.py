@@ -20,19 +20,17 @@ from tidegate.codecs.messages import (
     Error,
     Fork,
     Gap,
-    LastSeen,
     Message,
     Open,
     Opened,
     Result,
     Resume,
     Resumed,
-    ResumedStream,
     Snapshot,
     SnapshotTaken,
     Step,
-    Timing,
 )
+from tidegate.codecs.parts import LastSeen, ResumedStream, Timing
 from tidegate.codecs.reader import client_messages, server_messages
 from tidegate.codecs.steps import finish
 from tidegate.codecs.writer import encode

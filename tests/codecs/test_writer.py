@@ -10,7 +10,8 @@ import pytest
 
 from tidegate.codecs import frames
 from tidegate.codecs.errors import Form
-from tidegate.codecs.messages import Infer, Result, TensorHeader, Timing
+from tidegate.codecs.messages import Infer, Result
+from tidegate.codecs.parts import TensorHeader, Timing
 from tidegate.codecs.writer import encode
 from tidegate.errors import TooLarge
 

@@ -9,7 +9,7 @@ import msgpack
 import numpy as np
 
 from tidegate.codecs.frames import join
-from tidegate.codecs.messages import Timing
+from tidegate.codecs.parts import Timing
 
 if TYPE_CHECKING:
     from tidegate.codecs.datatypes import Array

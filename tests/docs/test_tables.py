@@ -94,7 +94,7 @@ def test_reasons_in_metrics() -> None:
 def test_paths() -> None:
     """Every path that answers is listed."""
     listed = {codes(row[0])[0] for row in table("docs/operating.md", "HTTP endpoints")}
-    assert listed == {*http._PAGES, http.WEBSOCKET_PATH}
+    assert listed == {"/", *http._PAGES, http.WEBSOCKET_PATH}
 
 
 def test_model_toml() -> None:

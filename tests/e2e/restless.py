@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from stream_script import Script
 
-    from tidegate.codecs.messages import Id
+    from tidegate.codecs.parts import Id
     from tidegate.codecs.reader import Received
 
 SUPERSEDED = 4501

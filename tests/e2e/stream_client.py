@@ -12,12 +12,13 @@ import numpy as np
 from raw_client import RawClient, message_frame, upgrade
 
 from tidegate.codecs.errors import Form
-from tidegate.codecs.messages import Close, Credit, LastSeen, Open, RequestedOutput, Resume, Step
+from tidegate.codecs.messages import Close, Credit, Open, Resume, Step
+from tidegate.codecs.parts import LastSeen, RequestedOutput
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from tidegate.codecs.messages import Id
+    from tidegate.codecs.parts import Id
     from tidegate.codecs.reader import Received
 
     Tensors = Mapping[str, Any]

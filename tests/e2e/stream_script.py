@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tidegate.codecs.messages import Cancel, Close, Closed, Credit, Gap, LastSeen, Open, Opened, RequestedOutput, Result, Step
+from tidegate.codecs.messages import Cancel, Close, Closed, Credit, Gap, Open, Opened, Result, Step
+from tidegate.codecs.parts import LastSeen, RequestedOutput
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from random import Random
 
-    from tidegate.codecs.messages import Id, Message, Overflow, ResumedStream
+    from tidegate.codecs.messages import Message
+    from tidegate.codecs.parts import Id, Overflow, ResumedStream
     from tidegate.codecs.reader import Received
 
     Tensors = Mapping[str, Any]

@@ -11,7 +11,8 @@ from solo_streams import silero, sound
 from stream_client import StreamClient, connected
 
 from tidegate.codecs.errors import Form
-from tidegate.codecs.messages import Fork, Open, Opened, RequestedOutput, Result, Snapshot, Step
+from tidegate.codecs.messages import Fork, Open, Opened, Result, Snapshot, Step
+from tidegate.codecs.parts import RequestedOutput
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,7 +18,7 @@ from tidegate.codecs.messages import Cancel, Ping, Pong
 if TYPE_CHECKING:
     from http_get import Numbers
 
-    from tidegate.codecs.messages import Overflow
+    from tidegate.codecs.parts import Overflow
 
 STEPS = 300  # more than are kept of a stream
 PIECE = 30  # fewer than may wait

@@ -11,7 +11,8 @@ from raw_client import message_frame
 from stream_client import StreamClient, connected
 
 from tidegate.codecs.errors import Form
-from tidegate.codecs.messages import Close, LastSeen, Models, Open, Resume, Resumed, Step
+from tidegate.codecs.messages import Close, Models, Open, Resume, Resumed, Step
+from tidegate.codecs.parts import LastSeen
 
 if TYPE_CHECKING:
     from pathlib import Path

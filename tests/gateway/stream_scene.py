@@ -11,7 +11,8 @@ from fakes import model
 from tidegate.codecs.errors import Form
 from tidegate.codecs.known_headers import KnownHeaders
 from tidegate.codecs.known_steps import KnownSteps
-from tidegate.codecs.messages import LastSeen, Open, Resume, Step
+from tidegate.codecs.messages import Open, Resume, Step
+from tidegate.codecs.parts import LastSeen
 from tidegate.codecs.reader import client_messages, server_messages
 from tidegate.codecs.writer import encode
 from tidegate.errors import TidegateError, UnexpectedStep, UnknownModel
@@ -23,7 +24,7 @@ from tidegate.gateway.settings import Settings
 from tidegate.gateway.stream_results import StreamResults
 from tidegate.models.catalogue import Catalogue
 from tidegate.models.streams.host import Attached
-from tidegate.models.streams.ring import Failed, Produced, Ring
+from tidegate.models.streams.ring import Failed, Produced, ring_of
 from tidegate.models.streams.stream import Ended
 from tidegate.models.worker import Worker
 from tidegate.results import Timing
@@ -43,7 +44,7 @@ class Stream:
     def __init__(self, options: dict[str, Any]) -> None:
         self.options = options
         self.receiver = options["receiver"]
-        self.ring = Ring(options.get("overflow", "block"), 4, 1 << 20, options.get("until"))
+        self.ring = ring_of(options.get("watcher"), options.get("overflow", "block"), 4, 1 << 20, options.get("until"))
         self.next_step = 1
         self.status = "open"
         self.ended: Ended | None = None

@@ -15,6 +15,7 @@ from websockets.server import ServerProtocol
 from tidegate.gateway.access import access
 from tidegate.gateway.http import HttpState, process_request
 from tidegate.gateway.metrics import Gauges, Metrics
+from tidegate.gateway.static_pages import StaticFile
 
 if TYPE_CHECKING:
     from websockets.asyncio.server import ServerConnection
@@ -222,3 +223,24 @@ def test_a_handshake_that_has_no_place_is_told_to_come_later(options: dict[str, 
     assert (response.status, response.headers["Retry-After"]) == (503, "5")
     assert state.metrics.refused.values[reason] == 1
     assert get(state, "/metrics").status == 200
+
+
+def test_a_page_is_answered_like_everything_else() -> None:
+    """A built page has the headers that all answers have, is kept from other methods, and strangers do not get it."""
+    body = b"<h1>dashboard</h1>"
+    state = make_state(pages={"/dashboard": StaticFile(body, None, "abc", "text/html; charset=utf-8", "no-cache")})
+    page = get(state, "/dashboard?model=digits")
+    assert (page.status, page.read()) == (200, body)
+    assert (page.headers["Cache-Control"], page.headers["ETag"]) == ("no-cache", '"abc"')
+    assert page.headers["X-Content-Type-Options"] == "nosniff"
+    assert get(state, "/dashboard", "HEAD").headers["Content-Length"] == str(len(body))
+    assert get(state, "/dashboard", "POST").status == 405
+    assert get(state, "/dashboard", Host="evil.example").status == 403
+
+
+def test_what_has_not_changed_has_no_body() -> None:
+    """304 says neither type nor length: there is nothing."""
+    state = make_state(pages={"/a.js": StaticFile(b"1", None, "abc", "text/javascript", "no-cache")})
+    answer = get(state, "/a.js", If_None_Match='"abc"')
+    assert (answer.status, answer.read()) == (304, b"")
+    assert (answer.headers["Content-Type"], answer.headers["Content-Length"]) == (None, None)

@@ -9,7 +9,8 @@ import pytest
 
 from tidegate.codecs.datatypes import BF16_DTYPE
 from tidegate.codecs.errors import Form
-from tidegate.codecs.messages import Result, Timing
+from tidegate.codecs.messages import Result
+from tidegate.codecs.parts import Timing
 from tidegate.codecs.writer import encode
 from tidegate.gateway.large_result import LargeResult, is_large
 

@@ -14,7 +14,8 @@ from onnx import TensorProto, helper
 from raw_client import RawClient, message_frame, upgrade
 
 from tidegate.codecs.errors import Form
-from tidegate.codecs.messages import Close, Closed, Credit, Fork, Goaway, LastSeen, Open, Resume, Resumed, Snapshot, Step
+from tidegate.codecs.messages import Close, Closed, Credit, Fork, Goaway, Open, Resume, Resumed, Snapshot, Step
+from tidegate.codecs.parts import LastSeen
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,8 @@ import pytest
 from stream_scene import Client, Scene, Stream, said
 
 from tidegate.codecs.errors import Form
-from tidegate.codecs.messages import Fork, Infer, LastSeen, Models, Open, Ping, Pong, Resume
+from tidegate.codecs.messages import Fork, Infer, Models, Open, Ping, Pong, Resume
+from tidegate.codecs.parts import LastSeen
 
 
 def begun(scene: Scene, *names: str) -> tuple[Client, list[Stream]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import shutil
 import subprocess
 import sys
@@ -127,21 +128,10 @@ def test_every_test_states_its_claim() -> None:
                 assert ast.get_docstring(node), f"{path}:{node.lineno} {node.name}"
 
 
-def test_the_wheel_holds_every_module(tmp_path: Path) -> None:
-    """What is built for PyPI has each module, model and configuration file, with no Node and no network."""
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "--quiet",
-        "--no-deps",
-        "--no-build-isolation",
-        "--wheel-dir",
-        str(tmp_path),
-        ".",
-    ]
-    source = tmp_path / "source"
+def build_wheel(folder: Path, *extra: str) -> tuple[set[str], str]:
+    """Build a wheel of what git knows, and of some files more, with no Node; return what is in it, and what was said."""
+    command = [sys.executable, "-m", "pip", "wheel", "--verbose", "--no-deps", "--no-build-isolation"]
+    source = folder / "source"
     files = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -150,12 +140,39 @@ def test_the_wheel_holds_every_module(tmp_path: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         if (ROOT / name).exists():
             shutil.copy2(ROOT / name, target, follow_symlinks=False)
-    subprocess.run(command, cwd=source, timeout=120, check=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    packed = set(zipfile.ZipFile(wheel).namelist())
+    for name in extra:
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_text("built before")
+    env = {**os.environ, "PATH": str(folder)}
+    done = subprocess.run(
+        [*command, "--wheel-dir", str(folder), "."],
+        cwd=source,
+        env=env,
+        timeout=120,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    (wheel,) = folder.glob("*.whl")
+    return set(zipfile.ZipFile(wheel).namelist()), done.stdout + done.stderr
+
+
+def test_the_wheel_holds_every_module(tmp_path: Path) -> None:
+    """What is built for PyPI has each module, model and configuration file, with no Node and no network."""
+    packed, said = build_wheel(tmp_path)
     wanted = {f"tidegate/{path.relative_to(ROOT)}" for room in ROOMS for path in python_files(room)}
     bundled = ROOT / "models" / "bundled"
     wanted |= {f"tidegate/{path.relative_to(ROOT)}" for path in (*bundled.rglob("model.*"), *bundled.rglob("*.json"))}
     wanted |= {f"tidegate/{path.name}" for path in (ROOT / "src" / "tidegate").glob("*.py")} | {"tidegate/py.typed"}
     wanted |= {f"tidegate/{path.relative_to(ROOT)}" for path in (ROOT / "client_demo" / "data").iterdir()}
     assert not wanted - packed
+    assert said.count("the gateway's pages are left out") == 1
+
+
+def test_the_wheel_holds_pages_that_were_built_before(tmp_path: Path) -> None:
+    """Pages that lie built in the tree are packed, also by who has no Node; their sources are not."""
+    pages = {"gateway/pages/index.html", "gateway/pages/assets/a-1.js"}
+    packed, said = build_wheel(tmp_path, *pages)
+    assert {f"tidegate/{name}" for name in pages} <= packed
+    assert not [name for name in packed if name.endswith((".ts", ".mjs", "package.json"))]
+    assert said.count("are packed as they were built before") == 1

@@ -17,7 +17,7 @@ export class StreamHost {
   ) {
     const { memory, options } = session;
     this.streams = new Streams(memory, options.maxPending, () => session.nextId());
-    session.attach(this.streams);
+    session.attach("streams", this.streams);
   }
 
   /** Make a stream that is to be opened. */

@@ -8,7 +8,7 @@
 
 import { ConnectionLost, errorFromWire, type TidegateError, UnknownStream } from "../errors.js";
 import type { ErrorMessage, Gap, Opened, ResumedStream } from "../messages.js";
-import type { Arrived } from "../stream-side.js";
+import type { Arrived } from "../sides.js";
 import { StreamLine } from "./line.js";
 import { type Desk, type Entry, Errand, type Step } from "./requests.js";
 import { Sequence } from "./sequence.js";

@@ -2,10 +2,10 @@
 
 import { Awaited, type Waiter } from "../awaited.js";
 import type { Clock } from "../clock.js";
-import type { Payload, Tensors } from "../codec.js";
+import type { Data, Payload, Tensors } from "../codec.js";
 import type { TidegateError } from "../errors.js";
 import type { ClientMessage, Scalar } from "../messages.js";
-import type { Arrived } from "../stream-side.js";
+import type { Arrived } from "../sides.js";
 import type { StreamLog } from "./log.js";
 
 /** What a step can be told: a result, that it ended and its result was dropped, or an error. */
@@ -40,7 +40,7 @@ export class Step extends Awaited {
     super(clock, timeout);
   }
 
-  write(): ArrayBuffer {
+  write(): Data {
     const step = this.number || this.log.line.nextStep;
     return this.payload.write({
       op: "step",
@@ -66,7 +66,7 @@ export class Errand extends Awaited {
     readonly made: StreamLog | undefined,
     readonly waiter: Waiter<Tensors>,
     /** Writes the message; a stream may have another name each time. */
-    readonly write: () => ArrayBuffer,
+    readonly write: () => Data,
   ) {
     super(clock, timeout);
   }

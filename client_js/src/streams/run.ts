@@ -38,6 +38,7 @@ class Source<T> {
   close(): void {
     if (this.ended) return;
     this.ended = true;
+    this.chunk = undefined;
     // A generator that waits for something ends when it has it; nobody waits for that.
     void Promise.resolve(this.iterator.return?.()).catch(() => {});
   }
@@ -49,8 +50,8 @@ class Source<T> {
       if (done) this.ended = true;
       else this.chunk = { value };
     } catch (error) {
+      if (!this.ended) this.error = { error };
       this.ended = true;
-      this.error ??= { error };
     }
     this.drawing = false;
     this.wake();
@@ -61,14 +62,20 @@ class Source<T> {
  * Yield the results of steps, each as soon as it is there; leaving the loop gives up what has not ended.
  *
  * `begin` begins a step with a chunk, and `most` says how many steps there are at a time whose results were not taken.
+ * The signal lets no more chunks be drawn.
  */
 export async function* run<T>(
   steps: Steps,
   chunks: Chunks<T>,
   begin: (chunk: T) => void,
   most: number,
+  signal?: AbortSignal,
 ): AsyncGenerator<StreamResult, void, undefined> {
   const source = new Source(chunks, () => steps.wake());
+  const stop = (): void => {
+    source.close();
+    steps.wake();
+  };
   const beginMore = (): void => {
     for (let chunk; steps.ahead < most && !steps.waits && !steps.failed && (chunk = source.take());) {
       try {
@@ -79,6 +86,8 @@ export async function* run<T>(
     }
   };
   try {
+    if (signal?.aborted) stop();
+    signal?.addEventListener("abort", stop);
     for (;;) {
       beginMore();
       const result = steps.take();
@@ -88,6 +97,7 @@ export async function* run<T>(
     }
     if (source.error) throw (source.error as { error: unknown }).error;
   } finally {
+    signal?.removeEventListener("abort", stop);
     source.close();
     steps.close();
   }

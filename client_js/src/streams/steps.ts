@@ -1,6 +1,6 @@
 /** Steps that one call has begun, and what comes of them in order. It knows neither messages nor connections. */
 
-import { Payload, type Tensors } from "../codec.js";
+import type { Tensors } from "../codec.js";
 import { TidegateError } from "../errors.js";
 import type { Scalar } from "../messages.js";
 import { asStreamResult, type StreamResult } from "../results.js";
@@ -32,7 +32,7 @@ export class Steps implements Inbox {
   begin(tensors: Tensors, timeout: number, parameters?: Record<string, Scalar>): void {
     this.begun = this.begun.filter((step) => step.phase !== "finished");
     const { host, log } = this;
-    const payload = new Payload(tensors, host.session.options.form);
+    const payload = host.session.payload(tensors);
     const step = new Step(host.session.clock, timeout, log, this, payload, parameters);
     host.add(step);
     if (step.phase === "waiting") payload.keep();

@@ -1,64 +1,22 @@
 /** A stream as the program sees it: steps to await, results to iterate over. It knows nothing of how they travel. */
 
 import type { ModelFacts } from "../catalogue.js";
-import { Payload, type Tensors, write } from "../codec.js";
+import { type Data, type Tensors, write } from "../codec.js";
 import { Cancelled, InvalidMessage } from "../errors.js";
 import { asPrompt, asStep, asTensors, type Value } from "../inputs.js";
-import type { ClientMessage, Overflow, Scalar } from "../messages.js";
+import type { ClientMessage, Scalar } from "../messages.js";
 import type { AnyModel, ModelTypes } from "../models.js";
 import { timeLimit } from "../options.js";
 import type { StreamResult } from "../results.js";
 import type { StreamHost } from "./host.js";
 import type { StreamLog } from "./log.js";
+import type { GenerateOptions, PipeOptions, RunOptions, StepOptions, StreamOptions } from "./options.js";
 import { Errand } from "./requests.js";
 import { type Chunks, run } from "./run.js";
 import { Steps } from "./steps.js";
 
 /** Steps that `run` has at the gateway at a time: enough to hide the way there, and few enough to be cancelled soon. */
 const AHEAD = 8;
-
-/** What a stream is opened with. */
-export interface StreamOptions {
-  /** A version of the model, instead of the one that the gateway would choose. */
-  readonly version?: string;
-  /** The outputs that are wanted, instead of those that are no state. */
-  readonly outputs?: readonly string[];
-  /** What happens to results that are not taken in time: `block` lets the model wait, the others drop some. @default "block" */
-  readonly overflow?: Overflow;
-  /** How many results may lie here and wait to be taken. @default 256 */
-  readonly window?: number;
-  /** Time limit of the opening and of each step, in milliseconds, instead of the connection's. */
-  readonly timeout?: number;
-  /** −8 … 0; a larger one is served first. */
-  readonly priority?: number;
-  /** A state to begin with, from `snapshot` of the same model; then there are no constants to give. */
-  readonly snapshot?: Uint8Array;
-}
-
-export interface StepOptions {
-  readonly timeout?: number;
-  /** Gives the step up: it is not run, or if it is too late for that, its result is thrown away. */
-  readonly signal?: AbortSignal;
-}
-
-export interface GenerateOptions {
-  /** Token ids to go on from. */
-  readonly prompt: Value;
-  /** Most tokens to make; at most, and if not given, what the model allows. */
-  readonly maxSteps?: number;
-  /** 0 for the most likely token each time; if not given, 1 with one of the next three and else 0. */
-  readonly temperature?: number;
-  /** How many of the most likely tokens are chosen from. */
-  readonly topK?: number;
-  /** Share of the probability that the tokens to choose from have together. */
-  readonly topP?: number;
-  /** Of the random numbers: the same one gives the same tokens. */
-  readonly seed?: number;
-  /** Time limit of the whole, in milliseconds. */
-  readonly timeout?: number;
-  /** Ends the generation after the token that is being made. */
-  readonly signal?: AbortSignal;
-}
 
 /**
  * An ordered conversation with one model, whose state the gateway keeps.
@@ -84,14 +42,14 @@ export class Stream<M extends ModelTypes = AnyModel> {
     constants: Readonly<Record<string, Value>>,
     options: StreamOptions,
   ): Promise<Stream<M>> {
-    const { version, outputs, overflow, window = 256, priority, snapshot } = options;
+    const { version, outputs, overflow, window = 256, priority, publish, snapshot } = options;
     if (!(window >= 1)) throw new RangeError(`window must be at least 1, not ${window}`);
     if (snapshot && Object.keys(constants).length) throw new TypeError("a snapshot has its constants with it");
     const log = host.create(model, window);
     const given: Tensors = snapshot
       ? { snapshot: { datatype: "UINT8", shape: [snapshot.length], data: snapshot } }
       : asTensors(constants, host.catalogue.of(model, version).inputs);
-    const payload = new Payload(given, host.session.options.form);
+    const payload = host.session.payload(given);
     const stream = new Stream<M>(host, options, log);
     await stream.errand(log, log, (id) =>
       payload.write({
@@ -105,6 +63,7 @@ export class Stream<M extends ModelTypes = AnyModel> {
         ...(overflow && { overflow }),
         ...(snapshot && { from_snapshot: true }),
         ...(priority && { priority }),
+        ...(publish !== undefined && { publish }),
       }),
     );
     return stream;
@@ -162,12 +121,20 @@ export class Stream<M extends ModelTypes = AnyModel> {
    */
   run(
     chunks: Chunks<M["step"] | Value>,
-    { timeout }: { readonly timeout?: number } = {},
+    options: RunOptions = {},
   ): AsyncGenerator<StreamResult<M["results"]>, void, undefined> {
-    const steps = this.steps();
-    const limit = this.limit(timeout);
-    const begin = (chunk: M["step"] | Value): void => steps.begin(this.tensors(chunk), limit);
-    return run(steps, chunks, begin, Math.min(AHEAD, this.log.line.mostSteps)) as AsyncGenerator<StreamResult<M["results"]>>;
+    return this.each(chunks, (chunk) => chunk, options);
+  }
+
+  /**
+   * `run` with a source of values, such as a microphone, as the input of this name; without a name, as the one that the model's
+   * steps take. When the results are taken too slowly, it is the source that waits, or drops.
+   */
+  pipe(
+    source: Chunks<Value>,
+    { inputName, ...options }: PipeOptions = {},
+  ): AsyncGenerator<StreamResult<M["results"]>, void, undefined> {
+    return this.each(source, (chunk) => (inputName === undefined ? chunk : { [inputName]: chunk }), options);
   }
 
   /** Let the model go on from a prompt, and yield a result for each token as it is made. Leaving the loop ends it. */
@@ -226,7 +193,7 @@ export class Stream<M extends ModelTypes = AnyModel> {
     await new Promise<void>((resolve) => {
       const stop = session.clock.after(session.options.closeTimeout, resolve);
       const end = (): void => (stop(), resolve());
-      const message = (): ArrayBuffer => this.write({ op: "close", stream: log.name });
+      const message = (): Data => this.write({ op: "close", stream: log.name });
       host.add(new Errand(session.clock, Infinity, session.nextId(), log, undefined, { resolve: end, reject: end }, message));
       log.closing = true;
     });
@@ -236,7 +203,19 @@ export class Stream<M extends ModelTypes = AnyModel> {
     await this.close();
   }
 
-  private errand(log: StreamLog, made: StreamLog | undefined, message: (id: number) => ArrayBuffer): Promise<Tensors> {
+  private each<T>(
+    chunks: Chunks<T>,
+    inputs: (chunk: T) => unknown,
+    { timeout, signal }: RunOptions,
+  ): AsyncGenerator<StreamResult<M["results"]>, void, undefined> {
+    const steps = this.steps();
+    const limit = this.limit(timeout);
+    const begin = (chunk: T): void => steps.begin(this.tensors(inputs(chunk)), limit);
+    const most = Math.min(AHEAD, this.log.line.mostSteps);
+    return run(steps, chunks, begin, most, signal) as AsyncGenerator<StreamResult<M["results"]>>;
+  }
+
+  private errand(log: StreamLog, made: StreamLog | undefined, message: (id: number) => Data): Promise<Tensors> {
     const { session } = this.host;
     return new Promise((resolve, reject) => {
       const id = session.nextId();
@@ -260,7 +239,7 @@ export class Stream<M extends ModelTypes = AnyModel> {
     return this.host.catalogue.of(this.log.model, this.options.version);
   }
 
-  private write(message: ClientMessage): ArrayBuffer {
+  private write(message: ClientMessage): Data {
     return write(message, this.host.session.options.form);
   }
 }

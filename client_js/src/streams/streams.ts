@@ -6,7 +6,7 @@
  */
 
 import type { Memory } from "../awaited.js";
-import type { Tensors } from "../codec.js";
+import { type Data, type Tensors, within } from "../codec.js";
 import {
   ConnectionLost,
   errorFromWire,
@@ -14,12 +14,12 @@ import {
   Overloaded,
   ResumeFailed,
   ShuttingDown,
-  TidegateError,
-  TooLarge,
+  type TidegateError,
   UnknownStream,
 } from "../errors.js";
 import type { ClientMessage, ErrorMessage, Hello, Opened, Resumed, ServerMessage } from "../messages.js";
-import type { Arrived, StreamSide } from "../stream-side.js";
+import type { Arrived, StreamSide } from "../sides.js";
+import { CHECKS } from "./checks.js";
 import { StreamLog } from "./log.js";
 import { type Desk, type Entry, Errand, Step } from "./requests.js";
 
@@ -29,6 +29,7 @@ const MAX_UNREADABLE = 3;
 const MAX_STREAMS = 1024;
 
 export class Streams implements StreamSide {
+  readonly checks = CHECKS;
   private readonly desk: Desk;
   private readonly logs = new Map<unknown, StreamLog>(); // those that are open, by name
   private opening: Errand[] = []; // streams that are to be asked for
@@ -119,7 +120,7 @@ export class Streams implements StreamSide {
   }
 
   /** Return the next message to send, if there is one that may be sent now: openings first, then one step of each stream. */
-  next(limit: number, mayOpen: boolean): ArrayBuffer | undefined {
+  next(limit: number, mayOpen: boolean): Data | undefined {
     if (this.resuming) return undefined;
     while (mayOpen && this.opening[0]) {
       const errand = this.opening[0];
@@ -199,7 +200,7 @@ export class Streams implements StreamSide {
   unreadable(): void {
     if (++this.unread < MAX_UNREADABLE) return;
     for (const log of [...this.logs.values()])
-      this.finish(log, new ResumeFailed(`${this.unread} messages in a row could not be read`));
+      this.finish(log, new ResumeFailed(`${this.unread} messages in a row could not be read`, { lost: [log.name] }));
   }
 
   // Connections come and go.
@@ -256,11 +257,9 @@ export class Streams implements StreamSide {
   }
 
   /** Write an entry; return undefined if it cannot be, after it has failed with that. */
-  private write(entry: Entry, limit: number): ArrayBuffer | undefined {
+  private write(entry: Entry, limit: number): Data | undefined {
     try {
-      const data = entry.write();
-      if (data.byteLength <= limit) return data;
-      throw new TooLarge(`the message has ${data.byteLength} bytes; the gateway takes at most ${limit}`);
+      return within(limit, entry.write());
     } catch (error) {
       if (entry instanceof Step) entry.log.giveUp(entry, error as TidegateError);
       else this.abandon(entry, error);
@@ -302,7 +301,7 @@ export class Streams implements StreamSide {
 
   private lose(log: StreamLog, why: string): void {
     const lost = `${why}: the state of a stream of '${log.model}' is lost, after result ${log.sequence.last}`;
-    this.finish(log, log.closing ? endOf("closed", log) : new ResumeFailed(lost));
+    this.finish(log, log.closing ? endOf("closed", log) : new ResumeFailed(lost, { lost: [log.name] }));
   }
 
   private finish(log: StreamLog, error: TidegateError): void {
