@@ -1,7 +1,7 @@
 """Sends events to those who watch, in turns of the event loop, each written once for each form. Runs on the event loop.
 
 An event is offered to everybody who watches, some of them at a time. Who has not read what was sent before is left behind
-(see ``watchers``), and is sent what he misses when he has read. What takes long to write is written on another thread, one
+(see ``watcher``), and is sent what he misses when he has read. What takes long to write is written on another thread, one
 event of a topic and form at a time; everybody is behind with it until then.
 
 Bounds: what is offered in one turn of the loop; bytes that somebody may leave unread before he is left behind.
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from tidegate.codecs.errors import Form
 
-from .topics import LOG
+from .topic import LOG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from tidegate.results import Array
 
     from .metrics import Metrics
+    from .topic import Topic
     from .topic_event import TopicEvent
-    from .topics import Topic, Topics
-    from .watchers import Watch, Watcher, Watchers
+    from .topics import Topics
+    from .watcher import Watch, Watcher
+    from .watchers import Watchers
 
     Turn = Callable[[], None]
 

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any, Literal
 
 from .server_stats import ServerStats, states_of
-from .topics import LOG
+from .topic import LOG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -12,7 +12,7 @@ from tidegate.codecs.event_messages import Subscribe, Subscribed, Unsubscribed
 from tidegate.errors import TidegateError
 
 from .counts import OTHER
-from .watchers import Watcher
+from .watcher import Watcher
 
 if TYPE_CHECKING:
     from tidegate.codecs.errors import Form

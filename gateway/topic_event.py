@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 from tidegate.codecs import writer
 from tidegate.codecs.event_messages import Event, EventError
-from tidegate.errors import TidegateError
 
 from .large_result import bytes_of, is_large, owned
+from .replies import why_not_written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tidegate.codecs.errors import Form
+    from tidegate.errors import TidegateError
     from tidegate.results import Array
 
 _EVENT_BYTES = 512  # what one takes beside its tensors
@@ -45,18 +46,17 @@ class TopicEvent:
     def write(self, form: Form) -> bytes:
         """Write it, on whatever thread; what cannot be written is told as an error in its place."""
         try:
-            return b"".join(writer.pieces(self._message, form, self._tensors)) if self._tensors else self._plain(form)
-        except TidegateError as error:
-            return self._instead(error, form)
+            if self._tensors:
+                return b"".join(writer.pieces(self._message, form, self._tensors))
+            return writer.encode(self._message, form)
+        except Exception as error:
+            return self._instead(why_not_written(error, self._message.model_name or self._message.topic), form)
 
     def keep(self, form: Form, frame: bytes) -> int:
         """Keep what was written; return the bytes of memory that it takes."""
         self.frames[form] = frame
         self.nbytes += len(frame)
         return len(frame)
-
-    def _plain(self, form: Form) -> bytes:
-        return writer.encode(self._message, form)
 
     def _instead(self, error: TidegateError, form: Form) -> bytes:
         said = self._message

@@ -13,69 +13,20 @@ longest ago are forgotten, so that a late joiner gets nothing and one who is beh
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
-from itertools import islice
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from tidegate.codecs.event_messages import Event
 from tidegate.errors import Overloaded
 
+from .topic import LOG, Topic
 from .topic_event import TopicEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from tidegate.codecs.errors import Form
     from tidegate.results import Array
-
-LOG = 64
-"""The most events of a topic that are kept."""
-
-
-class Topic:
-    """One topic.
-
-    Attributes:
-        name: what it is called.
-        segments: the same, in parts.
-        seq: number of its last event; 0 before the first.
-        offered: the last number that was offered to everybody who watches; whoever has less is noted as behind.
-        keeps: how many events are kept for those who come later.
-        publishers: how many may publish at any moment.
-        log: the newest events, in order.
-        writing: the forms in which an event is being written on another thread; one at a time.
-        sweeping: whether events are being offered.
-        watched: by whom, as was found at ``version``; whoever offers events keeps it here.
-    """
-
-    __slots__ = (
-        "keeps", "log", "name", "offered", "publishers", "segments", "seq", "sweeping", "version", "watched", "writing",
-    )  # fmt: skip
-
-    def __init__(self, name: str, keeps: int = 1) -> None:
-        self.name = name
-        self.segments = tuple(name.split("/"))
-        self.seq = 0
-        self.offered = 0
-        self.keeps = keeps
-        self.publishers = 0
-        self.log: deque[TopicEvent] = deque()
-        self.writing: set[Form] = set()
-        self.sweeping = False
-        self.watched: Sequence[Any] = ()
-        self.version = -1
-
-    @property
-    def settled(self) -> int:
-        """The number that whoever is not behind has; -1 while events are being offered, when some have more than others."""
-        return -1 if self.sweeping else self.offered
-
-    def since(self, seq: int) -> list[TopicEvent]:
-        """Return the events after a number that are still kept."""
-        return list(islice(self.log, max(0, len(self.log) - (self.seq - seq)), None))
-
-    def __repr__(self) -> str:
-        return f"<Topic {self.name!r} at {self.seq}, {len(self.log)} kept>"
 
 
 class Topics:

@@ -159,7 +159,8 @@ async def test_a_slow_dashboard_conflates(bundled_server: ServerProcess) -> None
 
 async def test_it_subscribes_again_after_a_cut(bundled_server: ServerProcess) -> None:
     """A subscription goes on over the next connection, knows what it missed, and yields nothing twice."""
-    url = bundled_server.url
+    url, port = bundled_server.url, bundled_server.port
+    there = (await numbers(port))("subscriptions") + 1
     async with (
         tidegate.connect(url) as asker,
         connected(url) as gw,
@@ -167,15 +168,14 @@ async def test_it_subscribes_again_after_a_cut(bundled_server: ServerProcess) ->
         gw.subscribe("cut/1") as subscription,
     ):
         first = asyncio.create_task(anext(subscription))
-        before = await numbers(bundled_server.port)
-        await asyncio.sleep(0.1)
+        await _watching(port, there)
         await asker.infer("digits", image=IMAGE, publish="cut/1")
         assert (await first).seq == 1
         for _ in range(3):
             _cut(gw)
             for _ in range(4):
                 await asker.infer("digits", image=IMAGE, publish="cut/1")
-            await until(bundled_server.port, lambda now: now("subscriptions") == before("subscriptions"))
+            await _watching(port, there)
             await gw.ping()
         seen, missed = [1], 0
         while seen[-1] < 13:

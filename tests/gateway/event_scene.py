@@ -9,14 +9,15 @@ from tidegate.codecs.reader import server_messages
 from tidegate.gateway.broadcast import Broadcast
 from tidegate.gateway.metrics import Metrics
 from tidegate.gateway.topics import Topics
-from tidegate.gateway.watchers import Watcher, Watchers
+from tidegate.gateway.watcher import Watcher
+from tidegate.gateway.watchers import Watchers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tidegate.codecs.event_messages import Event
     from tidegate.codecs.parts import Conflation
-    from tidegate.gateway.topics import Topic
+    from tidegate.gateway.topic import Topic
 
 _READER = server_messages()
 UNREAD = 1_000_000

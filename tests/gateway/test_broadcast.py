@@ -9,7 +9,7 @@ from event_scene import UNREAD, Scene, seqs, stop_reading
 from tidegate.codecs.errors import Form
 from tidegate.codecs.parts import Timing
 from tidegate.errors import Overloaded
-from tidegate.gateway.watchers import Watcher
+from tidegate.gateway.watcher import Watcher
 
 RESULT = {"model_name": "m", "model_version": "1", "final": True, "timing": Timing(queue_us=1, compute_us=1, batch_size=1)}
 
@@ -247,3 +247,31 @@ def test_it_does_not_spin() -> None:
     scene.broadcast.catch_up(slow)
     assert scene.calls == []
     assert slow.link.backlog == UNREAD
+
+
+def test_one_call_is_short() -> None:
+    """A thousand watchers are offered an event in many short calls, so that the loop can do other things in between."""
+    scene = Scene()
+    topic = scene.topics.hold("a")
+    watchers = [scene.watcher("a") for _ in range(1000)]
+    scene.say(topic)
+    calls = 0
+    before = 0
+    while scene.turn():
+        calls += 1
+        assert scene.metrics.events_sent - before <= 32
+        before = scene.metrics.events_sent
+    assert calls >= 1000 // 32
+    assert all(seqs(each) == [1] for each in watchers)
+
+
+def test_a_defect_is_told_as_an_error() -> None:
+    """Whatever goes wrong while an event is written, whoever watches is told that, and the topic goes on."""
+    scene = Scene()
+    topic = scene.topics.hold("a")
+    watcher = scene.watcher("a")
+    scene.say(topic, tensors={"y": np.array(["text"])}, **RESULT)
+    scene.say(topic)
+    scene.settle()
+    first, second = watcher.link.heard()  # type: ignore[attr-defined]
+    assert (first.seq, first.error is None, second.seq) == (1, False, 2)

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from tidegate.codecs.topics import matches
-from tidegate.gateway.topics import LOG
+from tidegate.gateway.topic import LOG
 
 if TYPE_CHECKING:
-    from tidegate.gateway.watchers import Watcher
+    from tidegate.gateway.watcher import Watcher
 
 NAMES = ("a", "a/b", "b/b")
 PATTERNS = ("a", "a/*", "**", "b/b", "*/b")

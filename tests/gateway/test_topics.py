@@ -12,10 +12,10 @@ from tidegate.codecs.errors import Form
 from tidegate.codecs.parts import Timing
 from tidegate.errors import Forbidden, Overloaded
 from tidegate.gateway.permissions import Permissions
-from tidegate.gateway.topics import LOG
+from tidegate.gateway.topic import LOG
 
 if TYPE_CHECKING:
-    from tidegate.gateway.topics import Topic
+    from tidegate.gateway.topic import Topic
 
 RESULT = {"model_name": "m", "model_version": "1", "final": True, "timing": Timing(queue_us=1, compute_us=1, batch_size=1)}
 
