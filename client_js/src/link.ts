@@ -57,7 +57,8 @@ export function dialWith(type: SocketType, url: string, protocol: string): Dial 
       get backlog() {
         return socket.bufferedAmount;
       },
-      send: (data) => socket.send(data),
+      // What is sent while it closes is lost, and browsers complain of it; that it is gone is about to be told.
+      send: (data) => void (socket.readyState < 2 && socket.send(data)),
       close: () =>
         new Promise((resolve) => {
           if (socket.readyState === 3) return resolve();

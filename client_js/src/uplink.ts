@@ -131,7 +131,7 @@ export class Uplink {
     this.stop("open");
     this.wasOpen = true;
     this.sentBytes = 0;
-    this.backoff.opened(this.clock.now());
+    this.backoff.opened(this.clock.now(), hello.resume_window_ms ?? 0);
     this.heartbeat = hello.keepalive_ms ? new Heartbeat(hello.keepalive_ms, this.clock.now()) : undefined;
     this.beat();
     this.enter({ status: "open", hello });

@@ -13,13 +13,14 @@ export const SILENCE_S = 1.5;
 /** When somebody speaks in the sentence itself; see the README beside the recordings. */
 export const SPOKEN = { from: 0.21, to: 2.74 };
 
-/** Write the file; return its name, and what removes it. */
-export function recording(): { readonly name: string; readonly seconds: number; remove(): void } {
+/** Write the file, with the sentence so many times; return its name, and what removes it. */
+export function recording(times = 1): { readonly name: string; readonly seconds: number; remove(): void } {
   const folder = mkdtempSync(join(tmpdir(), "tidegate-"));
   const name = join(folder, "sentence.wav");
   const sentence = readFileSync(SENTENCE);
   const silence = Buffer.alloc(SILENCE_S * RATE_HZ * 2);
-  const samples = Buffer.concat([silence, sentence.subarray(HEADER), silence]);
+  const spoken = Array.from({ length: times }, () => [sentence.subarray(HEADER), silence]).flat();
+  const samples = Buffer.concat([silence, ...spoken]);
   const header = Buffer.from(sentence.subarray(0, HEADER));
   header.writeUInt32LE(HEADER - 8 + samples.length, 4);
   header.writeUInt32LE(samples.length, HEADER - 4);

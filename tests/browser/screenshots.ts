@@ -14,7 +14,7 @@ const LOOKS: Record<string, VisitOptions> = {
 const folder = process.argv[2] ?? "screenshots";
 const wanted = process.argv.slice(3);
 mkdirSync(folder, { recursive: true });
-const sound = recording();
+const sound = recording(3);
 const stage = await Stage.set([], sound.name);
 try {
   for (const [name, { address, act }] of Object.entries(SIGHTS)) {
@@ -23,7 +23,8 @@ try {
       await stage.visit(
         address,
         async (page) => {
-          await act?.(page, stage);
+          await act?.(page);
+          await page.evaluate(() => scrollTo(0, 0));
           await page.screenshot({ path: `${folder}/${name}-${look}.png`, fullPage: look === "narrow" });
         },
         options,

@@ -46,6 +46,8 @@ export class Stage {
     const { expected = [], ...rest } = options;
     const context = await this.browser.newContext({ permissions: ["microphone"], ...rest });
     context.setDefaultTimeout(PATIENCE_MS);
+    // Functions that tests run in a page come through esbuild, which names those inside of them by a helper of its own.
+    await context.addInitScript("globalThis.__name = (named) => named");
     const complaints = new Complaints(context, expected);
     try {
       const page = await context.newPage();

@@ -4,6 +4,7 @@ import { colour, onTheme } from "../shell/theme.js";
 import { isSpeech } from "./speech.js";
 
 const LINES_S = 2; // a line at every so many seconds
+const FOOT = 20; // height of the line with the times
 const FONT = "12px system-ui, sans-serif";
 
 export class Curve {
@@ -36,13 +37,14 @@ export class Curve {
     pen.scale(devicePixelRatio, devicePixelRatio);
     pen.font = FONT;
     const values = this.values();
-    this.drawLines(pen, width, height);
+    const plot = height - FOOT;
+    this.drawLines(pen, width, plot);
     const [speech, silence] = [colour("--chart-1"), colour("--control")];
     const edge = (index: number): number => Math.round(width - ((values.length - index) * width) / most);
     values.forEach((value, index) => {
       pen.fillStyle = isSpeech(value) ? speech : silence;
-      const high = Math.max(1, value * height);
-      pen.fillRect(edge(index), height - high, edge(index + 1) - edge(index), high);
+      const high = Math.max(1, value * plot);
+      pen.fillRect(edge(index), plot - high, edge(index + 1) - edge(index), high);
     });
   }
 
@@ -57,7 +59,7 @@ export class Curve {
       if (x < 0) break;
       pen.moveTo(x, 0);
       pen.lineTo(x, height);
-      pen.fillText(`${at} s`, x + 4, 14);
+      pen.fillText(`${at} s`, x, height + 15);
     }
     pen.stroke();
     pen.beginPath();

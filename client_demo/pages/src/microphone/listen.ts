@@ -6,7 +6,7 @@ export const RATE_HZ = 16_000;
 export const CHUNK = 512;
 export const CHUNK_S = CHUNK / RATE_HZ;
 
-type Chunk = Float32Array<ArrayBuffer>;
+type Chunk = Float32Array;
 
 /** What is known of one chunk. */
 export interface Heard {

@@ -42,7 +42,7 @@ export class Card {
     this.count = text.length;
     this.body.textContent = text;
     const state = reason ? (ENDS[reason] ?? reason) : "writing";
-    this.tell(`${text.length} characters`, `${number(rate)} a second`, state);
+    this.tell(`${text.length} characters`, `${number(rate)}/s`, state);
     if (this.awayMs === undefined) return;
     this.say(`The connection was lost for ${seconds(this.awayMs)}. The text went on where it was: no character is missing.`);
     this.awayMs = undefined;
