@@ -9,7 +9,7 @@ CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || comman
 demo: $(VENV)/ready-demo ; @$(MAKE) --no-print-directory pages || echo "The demo goes on without its pages."; $(BIN)/python -m tidegate.client_demo.local
 serve: $(VENV)/ready-demo ; @$(BIN)/tidegate serve
 pages: ; @if $(NODE_20); then node client_demo/pages/build.mjs; else echo "The gateway's pages are not built: that needs Node 20 and npm. All else works."; fi
-test: $(VENV)/ready-test pages ; $(BIN)/python -m pytest && $(MAKE) --no-print-directory test-js test-browser
+test: $(VENV)/ready-test pages ; $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile && $(MAKE) --no-print-directory test-js test-browser
 test-js: ; @if $(NODE_20); then cd client_js && npm ci --silent --no-fund --no-audit && TIDEGATE=$(abspath $(BIN))/tidegate npm test --silent && cd ../client_demo/pages && npm ci --silent --no-fund --no-audit && npm test --silent; else echo "The TypeScript parts were not tested: that needs Node 20 and npm."; fi
 test-browser: pages ; @if test -x "$(CHROMIUM)" && $(NODE_20); then cd tests/browser && npm ci --silent --no-fund --no-audit && CHROMIUM=$(CHROMIUM) TIDEGATE=$(abspath $(BIN))/tidegate npm test --silent; else echo "The pages were not tested in a browser: that needs Node 20, npm and chromium."; test -z "$$CI"; fi
 lint: $(VENV)/ready-dev ; $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(MAKE) --no-print-directory lint-js

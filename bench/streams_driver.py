@@ -44,7 +44,9 @@ async def drive(options: argparse.Namespace, voices: Voices) -> StreamsWindow:
     """Run the window and return what it says."""
     failures: list[str] = []
     links = await dial(options.url, options.connections, lambda opening: Keeper(opening, failures), failures)
-    await opened(links, options.streams, failures)
+    echoed = options.speak == "echo"
+    if not echoed:
+        await opened(links, options.streams, failures)
     phases = np.random.default_rng(SEED).uniform(0, PERIOD_S, options.streams)
     pace = Pace(links, voices, phases)
     pace.start()
@@ -57,13 +59,16 @@ async def drive(options: argparse.Namespace, voices: Voices) -> StreamsWindow:
     kept = [each for link in links for each in link.taken()]
     for link in links:
         link.close()
-    return window(pace, kept, voices, (first, last), options.watch, failures)
+    return window(pace, kept, voices, (first, last), options.watch, failures, echoed=echoed)
 
 
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     options = parser(__doc__)
     options.add_argument("--streams", type=int, required=True)
+    options.add_argument(
+        "--speak", choices=("tidegate", "echo"), default="tidegate", help="echo: to a server that sends all back"
+    )
     return options.parse_args()
 
 

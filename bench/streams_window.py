@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -65,10 +66,16 @@ def window(
     clocks: tuple[Snapshot, Snapshot],
     watched: int,
     failures: list[str],
+    *,
+    echoed: bool = False,
 ) -> StreamsWindow:
-    """Turn what came, and the clocks at both ends, into a window; what was due between them counts."""
+    """Turn what came, and the clocks at both ends, into a window; what was due between them counts.
+
+    ``echoed`` says that the steps themselves come back.
+    """
     first, last = clocks
-    answered = checked_answers(kept, voices, len(pace.phases), -(-len(pace.sent) // len(pace.phases)))
+    steps = -(-len(pace.sent) // len(pace.phases))
+    answered = (echoes if echoed else partial(checked_answers, voices=voices))(kept, streams=len(pace.phases), steps=steps)
     count = len(pace.sent)
     sent, at = np.array(pace.sent), answered.at[pace.order].T.ravel()[:count]
     due = (np.array(pace.phases) + pace.began + np.arange(len(answered.at[0]))[:, None] * PERIOD_S).ravel()[:count]
@@ -112,6 +119,21 @@ def checked_answers(kept: Iterable[tuple[float, Sequence[bytes]]], voices: Voice
     if compute_us:
         checked.exact_share, checked.mean_batch = exact / len(compute_us), rows / len(compute_us)
         checked.compute_us, checked.longest_us = quantile(compute_us, 0.5), max(compute_us)
+    return Answered(at, checked)
+
+
+def echoes(kept: Iterable[tuple[float, Sequence[bytes]]], streams: int, steps: int) -> Answered:
+    """Check that each stream's steps came back in order, each once."""
+    at, checked, last = np.full((streams, steps), np.nan), Checked(), [0] * streams
+    for when, messages in kept:
+        for message in messages:
+            checked.answers += 1
+            told, _ = told_of(message)
+            if told.op != "step" or told.step != last[told.stream] + 1:
+                checked.refuse(shown(told))
+                continue
+            last[told.stream] = told.step
+            at[told.stream, told.step - 1] = when
     return Answered(at, checked)
 
 

@@ -15,7 +15,7 @@ from tidegate.errors import InvalidInput
 from .request import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Container, Hashable, Iterable, Mapping, Sequence
 
     from tidegate.results import Array
 
@@ -56,6 +56,10 @@ class Admission:
         """Whether the batch key depends on what is in the tensors, not on their shapes alone."""
         return bool(self._shared)
 
+    def is_settled_by(self, known: Container[int]) -> bool:
+        """Tell whether a request's kind depends on shapes alone once the inputs in these places are known."""
+        return not self._has_strings and all(index in known for index in self._shared)
+
     def check(
         self, tensors: Mapping[str, Array], outputs: tuple[str, ...] | None = None, priority: int = 0
     ) -> tuple[list[Array], Kind]:
@@ -68,22 +72,38 @@ class Admission:
             InvalidInput: a tensor is missing, not asked for, or of another datatype or shape; an output is unknown.
         """
         arrays = self._in_order(tensors)
+        return arrays, self.kind(arrays, outputs, priority, tensors)
+
+    def kind(
+        self,
+        arrays: Sequence[Array],
+        outputs: tuple[str, ...] | None = None,
+        priority: int = 0,
+        tensors: Mapping[str, Array] | None = None,
+    ) -> Kind:
+        """Check arrays that are in the signature's order; return the kind of the request, and raise as ``check`` does.
+
+        Args:
+            arrays: the inputs.
+            outputs: as in ``check``.
+            priority: as in ``check``.
+            tensors: as they were given, so that an error can tell the place; None for the signature's order.
+        """
         for array, dtype, spec in zip(arrays, self._dtypes, self._specs, strict=True):
             if array.dtype is not dtype and array.dtype != dtype:
                 raise InvalidInput(
                     f"input {spec.name!r} is {datatype_of(array)}, the model takes {spec.datatype}",
-                    param=_param(tensors, spec.name, "datatype"),
+                    param=_param(tensors or self._names, spec.name, "datatype"),
                     expected=spec.datatype,
                 )
-        shapes = tuple([array.shape for array in arrays])
-        asked = (shapes, outputs, priority)
-        kind = self._good.get(asked) or self._learn(asked, arrays, tensors)
+        asked = (tuple([array.shape for array in arrays]), outputs, priority)
+        kind = self._good.get(asked) or self._learn(asked, arrays, tensors or self._names)
         if self._shared:
             key = (kind.key, *[fingerprint(arrays[index]) for index in self._shared])
             kind = self._kind(key, kind.rows, kind.nbytes, kind.outputs, priority)
         if self._has_strings:
             kind = self._kind(kind.key, kind.rows, sum(map(size_of, arrays)), kind.outputs, priority)
-        return arrays, kind
+        return kind
 
     def _kind(self, key: Hashable, rows: int, nbytes: int, outputs: tuple[int, ...] | None, priority: int) -> Kind:
         return Kind(self._worker, key, rows, nbytes=nbytes, outputs=outputs, priority=priority)
@@ -97,7 +117,7 @@ class Admission:
             raise self._names_differ(tensors)
         return arrays
 
-    def _learn(self, asked: _Asked, arrays: Sequence[Array], tensors: Mapping[str, Array]) -> Kind:
+    def _learn(self, asked: _Asked, arrays: Sequence[Array], tensors: Iterable[str]) -> Kind:
         shapes, outputs, priority = asked
         for spec, shape in zip(self._specs, shapes, strict=True):
             self._check_shape(spec, shape, tensors)
@@ -117,7 +137,7 @@ class Admission:
                 raise InvalidInput(f"there is no output {name[:64]!r}", param=f"outputs[{index}].name", expected=expected)
         return tuple(self._outputs.index(name) for name in dict.fromkeys(wanted))
 
-    def _check_shape(self, spec: TensorSpec, shape: tuple[int, ...], tensors: Mapping[str, Array]) -> None:
+    def _check_shape(self, spec: TensorSpec, shape: tuple[int, ...], tensors: Iterable[str]) -> None:
         fits = len(shape) == len(spec.shape) and all(want in (-1, got) for want, got in zip(spec.shape, shape, strict=True))
         if not fits:
             raise InvalidInput(
@@ -126,7 +146,7 @@ class Admission:
                 expected=_shape_text(spec),
             )
 
-    def _rows_and_key(self, shapes: _Shapes, tensors: Mapping[str, Array]) -> tuple[int, Hashable]:
+    def _rows_and_key(self, shapes: _Shapes, tensors: Iterable[str]) -> tuple[int, Hashable]:
         counts: dict[str, int] = {}
         rest: list[tuple[int, ...]] = []
         for spec, shape in zip(self._specs, shapes, strict=True):
@@ -156,7 +176,7 @@ class Admission:
         return InvalidInput(f"inputs: {'; '.join(told)}", param=param, expected=f"inputs {list(self._names)}")
 
 
-def _param(tensors: Mapping[str, Array], name: str, field: str) -> str:
+def _param(tensors: Iterable[str], name: str, field: str) -> str:
     return f"inputs[{list(tensors).index(name)}].{field}"
 
 

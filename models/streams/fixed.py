@@ -13,16 +13,20 @@ from .takes import unexpected_names
 from .values import own_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
 
     from tidegate.results import Array
 
+    from ..admission import Admission
     from ..batch import Run
+    from ..request import Kind
     from .agenda import State
     from .carry import Carry
     from .chunk import Rest
     from .states import HeldState
     from .takes import Take
+
+_REMEMBERED_KINDS = 64
 
 Wanted = tuple[tuple[str, int], ...]
 """Names and places of the outputs that a step tells."""
@@ -40,7 +44,20 @@ class Fixed:
         initial: the state before the first step; not to be changed.
     """
 
-    __slots__ = ("_held", "_kept", "_places", "_template", "carries", "constants", "initial", "rest", "states", "takes")
+    __slots__ = (
+        "_held",
+        "_kept",
+        "_kinds",
+        "_places",
+        "_settled",
+        "_template",
+        "carries",
+        "constants",
+        "initial",
+        "rest",
+        "states",
+        "takes",
+    )
 
     def __init__(
         self,
@@ -71,6 +88,8 @@ class Fixed:
         parts: list[HeldState | Carry | Rest] = [*states, *carries, *([] if rest is None else [rest])]
         self.initial: State = {part.key: part.initial for part in parts}
         self._template = list(template)
+        self._settled = frozenset(at for at, array in enumerate(template) if array is not None)
+        self._kinds: dict[Hashable, Kind] = {}
         self._kept = kept
         self._held = tuple((held.input, held.key) for held in states)
         by_input = {carry.input: carry for carry in carries}
@@ -98,6 +117,20 @@ class Fixed:
         for (index, carry), array in zip(self._places, taken, strict=True):
             arrays[index] = array if carry is None else carry.before(state[carry.key], array)
         return arrays  # type: ignore[return-value]  # every place has been filled
+
+    def kind(self, arrays: Sequence[Array], admission: Admission, priority: int) -> Kind:
+        """Return the kind of a run's request, by shapes and by values of shared inputs, as for any request.
+
+        Raises:
+            InvalidInput: they are not what the model takes.
+        """
+        asked = (tuple([array.shape for array in arrays]), priority)
+        kind = self._kinds.get(asked)
+        if kind is None:
+            kind = admission.kind(arrays, None, priority)
+            if admission.is_settled_by(self._settled) and len(self._kinds) < _REMEMBERED_KINDS:
+                self._kinds[asked] = kind
+        return kind
 
     def after(self, state: State, taken: Sequence[Array], run: Run, start: int, stop: int) -> dict[str, Array]:
         """Return the state after a run, of which rows ``start`` to ``stop`` are this stream's.

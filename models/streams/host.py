@@ -233,7 +233,8 @@ class StreamHost:
         self.population.check_bytes()
         agenda = stream.model.stream.agenda(stream.worker, stream.fixed, inputs, stream.outputs, parameters, stream.priority)
         stream.accept(agenda, known, now, now + timeout_s)
-        self._settle(stream)
+        if stream.backlog or stream.ready or stream.status == "closed":  # else a run has begun, and what it makes is weighed
+            self._settle(stream)
 
     def cancel(self, stream: Stream, number: int, now: float) -> None:
         """Give up a step; its end tells what became of it."""

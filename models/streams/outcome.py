@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from ..batch import Run
     from ..request import Request
 
+NO_RUN = Timing(0, 0, 0)
+"""What it cost when nothing was run."""
+
 _log = logging.getLogger("tidegate.models")
 
 

@@ -43,7 +43,8 @@ class PlainAgenda:
 
     def arrays(self, state: State) -> tuple[list[Array], Kind]:
         """Return the inputs of the run, and the kind of its request."""
-        return admitted(self._worker, self._fixed.arrays(state, self._taken), self._priority)
+        arrays = self._fixed.arrays(state, self._taken)
+        return arrays, self._fixed.kind(arrays, self._worker.admission, self._priority)
 
     def ran(self, state: State, run: Run, start: int, stop: int) -> Made:
         """Return what came of the run.
@@ -56,9 +57,3 @@ class PlainAgenda:
 
     def stop(self) -> None:
         """Do nothing: no more runs were to come."""
-
-
-def admitted(worker: Worker, arrays: Sequence[Array], priority: int) -> tuple[list[Array], Kind]:
-    """Return the inputs of a run, and the kind of its request: by values of shared inputs and shapes, as for any request."""
-    admission = worker.admission
-    return admission.check(dict(zip(admission.names, arrays, strict=True)), None, priority)

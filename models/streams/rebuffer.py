@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from ..admission import size_of
 from .agenda import Made
-from .plain import admitted
 from .takes import scaled
 from .values import joined, own, own_rows, part
 
@@ -72,7 +71,8 @@ class RebufferAgenda:
     def arrays(self, state: State) -> tuple[list[Array], Kind]:
         """Return the inputs of the run of the next chunk, and the kind of its request."""
         self._taken[self._place] = self._cut(self._at + self._rest.length)
-        return admitted(self._worker, self._fixed.arrays(state, self._taken), self._priority)
+        arrays = self._fixed.arrays(state, self._taken)
+        return arrays, self._fixed.kind(arrays, self._worker.admission, self._priority)
 
     def ran(self, state: State, run: Run, start: int, stop: int) -> Made:
         """Return what came of the run of a chunk; the last one leaves what is no chunk, one that was stopped nothing.

@@ -26,6 +26,7 @@ from tidegate.errors import TidegateError  # noqa: TC001 - the structures' annot
 from tidegate.results import Array, Timing  # noqa: TC001
 
 from ..request import NEVER
+from .chain import Chain
 
 Overflow = Literal["block", "latest", "drop_oldest"]
 
@@ -128,7 +129,7 @@ class Ring:
         self._until = NEVER if until is None else until
         self._acknowledged = False
         self._taken = 0
-        self._kept: deque[Item] = deque()  # taken before
+        self._kept: Chain[Item] = Chain()  # taken before
         self._waiting: deque[Item] = deque()  # not taken; at most its first is a gap, but for what is replayed
 
     def like(self) -> Ring:
@@ -136,7 +137,7 @@ class Ring:
         return Ring(self._overflow, self._most, self._most_bytes)
 
     def __len__(self) -> int:
-        return len(self._kept) + len(self._waiting)
+        return self._kept.count + len(self._waiting)
 
     @property
     def ready(self) -> bool:
@@ -165,7 +166,7 @@ class Ring:
         """Return how many steps may run one after the other, each of whose items has so many bytes of tensors."""
         if self._overflow != "block":
             return self._most
-        count = len(self._waiting) + (len(self._kept) if self._acknowledged else 0)
+        count = len(self._waiting) + (self._kept.count if self._acknowledged else 0)
         room = min(self._most - count, (self._most_bytes - self.nbytes) // (_ITEM_BYTES + nbytes))
         return room if room > 0 else int(self.has_room())
 
@@ -231,8 +232,8 @@ class Ring:
         """Let what comes after number ``last_seq`` be taken once more; return the number of the first item that is kept."""
         last_seq = min(last_seq, self._taken)
         self._forget_seen(last_seq)
-        self._kept.extend(self._waiting)
-        self._waiting, self._kept = self._kept, deque()
+        self._waiting.extendleft(reversed([*self._kept]))
+        self._kept.clear()
         first = _first(self._waiting[0]) if self._waiting else self.seq + 1
         if first > last_seq + 1:
             self._waiting.appendleft(Gap(last_seq + 1, first - 1))
@@ -271,7 +272,7 @@ class Ring:
 
     def _forget_seen(self, seen: int) -> None:
         kept = self._kept
-        while kept and kept[0].seq <= seen:
+        while kept.count and kept.first.seq <= seen:
             item = kept.popleft()
             if not isinstance(item, Gap):
                 self.nbytes -= item.nbytes
@@ -281,7 +282,7 @@ class Ring:
         kept = self._kept
         if self._overflow == "block" and self._acknowledged:
             return
-        while kept and (len(kept) + len(self._waiting) > self._most or self.nbytes > self._most_bytes):
+        while kept.count and (kept.count + len(self._waiting) > self._most or self.nbytes > self._most_bytes):
             self._lose(kept.popleft())
         if self._overflow == "drop_oldest":
             while len(self._waiting) > 2 and (len(self._waiting) > self._most or self.nbytes > self._most_bytes):

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from tidegate.errors import Overloaded, StepConflict, UnexpectedStep, UnknownStream
 
+from .contents import Contents
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -57,7 +59,7 @@ class Steps:
         self._most = most
         self._most_bytes = most_bytes
         self._waiting: deque[Step | Callable[[], None]] = deque()
-        self._contents: deque[tuple[int, bytes]] = deque(maxlen=_REMEMBERED)
+        self._contents = Contents(_REMEMBERED)
 
     def like(self) -> Steps:
         """Return one with the same bounds, where nothing waits."""
@@ -66,15 +68,15 @@ class Steps:
     def __bool__(self) -> bool:
         return bool(self._waiting)
 
-    def expects(self, number: int, content: bytes, *, is_open: bool, ended: int = 0) -> bool:
+    def expects(self, number: int, content: int, *, is_open: bool, ended: int = 0) -> bool:
         """Tell whether a step is the one that is expected; False for a repetition. See ``Stream.expects``.
 
         ``ended`` counts ends that the ring has no room for. They take the places of steps that might wait, since a client that
         takes nothing could let steps fail for ever.
         """
         if number < self.next:
-            known = next((kept for at, kept in self._contents if at == number), content)
-            if known != content:
+            known = self._contents.find(number)
+            if known is not None and known != content:
                 expected = f"step {self.next}, or step {number} as it was"
                 raise StepConflict(f"step {number} was accepted with other content", param="step", expected=expected)
             return False
@@ -95,7 +97,7 @@ class Steps:
             expected_step=self.next,
         )
 
-    def accept(self, agenda: Agenda, content: bytes, now: float, deadline: float) -> None:
+    def accept(self, agenda: Agenda, content: int, now: float, deadline: float) -> None:
         """Let the step that is expected wait.
 
         Raises:
@@ -104,7 +106,7 @@ class Steps:
         if self._waiting and self.nbytes + agenda.nbytes > self._most_bytes:
             raise Overloaded(f"{self.nbytes} bytes of steps of the stream wait already", bound="stream_steps")
         self._waiting.append(Step(self.next, agenda, now, deadline))
-        self._contents.append((self.next, content))
+        self._contents.add(self.next, content)
         self.next += 1
         self.nbytes += agenda.nbytes
 
@@ -131,8 +133,7 @@ class Steps:
     def expect_again(self, number: int) -> list[Step]:
         """Let a number be the next one once more; return the steps that waited behind it, which wait no more."""
         self.next = number
-        while self._contents and self._contents[-1][0] >= number:
-            self._contents.pop()
+        self._contents.forget_from(number)
         behind = [step for step in self._waiting if isinstance(step, Step)]
         self._waiting = deque(note for note in self._waiting if not isinstance(note, Step))
         self.nbytes = 0

@@ -20,10 +20,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, cast
 
 from tidegate.errors import Cancelled, DeadlineExceeded, TidegateError
-from tidegate.results import Timing
 
 from ..request import NEVER, Request
-from .outcome import timing_of, told
+from .outcome import NO_RUN, timing_of, told
 from .ring import Failed, Item, Produced, Ring
 from .row_state import alone
 from .steps import Step, Steps
@@ -31,7 +30,7 @@ from .steps import Step, Steps
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tidegate.results import Array
+    from tidegate.results import Array, Timing
 
     from ..batch import Run
     from ..client import Client
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
     from ..worker import Worker
     from .agenda import Agenda, Made, State
 
-NO_RUN = Timing(0, 0, 0)
 _TOKEN_BYTES = 8  # of what is told while a step goes on at its slot
 
 Status = Literal["open", "closing", "closed"]
@@ -158,13 +156,18 @@ class Stream:
         return self._running is not None or bool(self._steps)
 
     @property
+    def backlog(self) -> bool:
+        """Whether steps wait behind the one that runs."""
+        return bool(self._steps)
+
+    @property
     def next_step(self) -> int:
         """The number that the next step must have."""
         return self._steps.next
 
     # Steps come in.
 
-    def expects(self, number: int, content: bytes) -> bool:
+    def expects(self, number: int, content: int) -> bool:
         """Tell whether a step is the one that is expected; False if it was accepted before, and nothing is to be done.
 
         Raises:
@@ -175,7 +178,7 @@ class Stream:
         """
         return self._steps.expects(number, content, is_open=self.status == "open", ended=self.ring.surplus)
 
-    def accept(self, agenda: Agenda, content: bytes, now: float, deadline: float = NEVER) -> None:
+    def accept(self, agenda: Agenda, content: int, now: float, deadline: float = NEVER) -> None:
         """Take in the step that is expected, and run it when it is its turn.
 
         Raises:

@@ -142,9 +142,8 @@ async def test_metrics_agree_with_what_was_done(bundled_server: ServerProcess) -
     assert (after("queue_requests", model="digits"), after("queue_bytes")) == (0, 0)
 
 
-async def test_loop_lag_is_exported_and_small(bundled_server: ServerProcess) -> None:
-    """The event loop's lag is measured all the time; its 99th percentile is that of a loop that nobody blocks."""
+async def test_loop_lag_is_exported(bundled_server: ServerProcess) -> None:
+    """The event loop's lag is measured all the time; how small it is, is told by a benchmark, not by a test."""
     found = await numbers(bundled_server.port)
     assert found("loop_lag_seconds_count") > 0
-    assert 0 <= found("loop_lag_p99_seconds") <= found("loop_lag_max_seconds")
-    assert found("loop_lag_p99_seconds") < 0.1
+    assert 0 < found("loop_lag_p99_seconds") <= found("loop_lag_max_seconds")

@@ -98,10 +98,10 @@ async def test_the_same_mistakes_with_streams(engine: tidegate.Engine, options: 
 
 @pytest.mark.parametrize("name", ["stream", "generate"])
 def test_the_same_arguments(name: str) -> None:
-    """Streams and generations are asked for in the same way."""
+    """Streams and generations are asked for in the same way, but that only a gateway has topics to publish on."""
     engine, gw = (inspect.signature(getattr(face, name)).parameters for face in (tidegate.Engine, Connection))
     assert [(each.name, each.kind, each.default) for each in engine.values()] == [
-        (each.name, each.kind, each.default) for each in gw.values()
+        (each.name, each.kind, each.default) for each in gw.values() if each.name != "publish"
     ]
 
 

@@ -15,8 +15,8 @@ from .stream_fakes import Adding, Hand, make_stream
 
 def accept(stream: Stream, value: float, runs: int = 1, deadline: float = float("inf")) -> int:
     number = stream.next_step
-    assert stream.expects(number, b"%d" % value)
-    stream.accept(Adding(value, runs), b"%d" % value, 0.0, deadline)
+    assert stream.expects(number, value)
+    stream.accept(Adding(value, runs), value, 0.0, deadline)
     return number
 
 
@@ -40,11 +40,11 @@ def test_repetitions_are_ignored_conflicts_and_leaps_refused() -> None:
     """A number decides: known and equal, known and different, not yet expected (rule 1)."""
     stream = make_stream(Hand())
     accept(stream, 1)
-    assert not stream.expects(1, b"1")
+    assert not stream.expects(1, 1)
     with pytest.raises(StepConflict):
-        stream.expects(1, b"2")
+        stream.expects(1, 2)
     with pytest.raises(UnexpectedStep) as caught:
-        stream.expects(5, b"5")
+        stream.expects(5, 5)
     assert caught.value.expected_step == 2
 
 
@@ -149,7 +149,7 @@ def test_closing_finishes_what_was_accepted() -> None:
     accept(stream, 1)
     stream.close(0.0)
     with pytest.raises(UnknownStream):
-        stream.expects(2, b"")
+        stream.expects(2, 0)
     hand.finish()
     assert seen(stream) == [1.0, Ended("closed")]
     assert seen(stream) == []
@@ -183,7 +183,7 @@ def test_no_more_steps_wait_than_may() -> None:
     for _ in range(3):
         accept(stream, 1)
     with pytest.raises(Overloaded):
-        stream.expects(4, b"")
+        stream.expects(4, 0)
 
 
 def test_ends_that_nobody_takes_are_bounded() -> None:
