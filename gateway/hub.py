@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
 _LATE_S = 0.002  # a timer that is this late has waited for a busy loop
 _EXPIRED_AT_ONCE = 4  # streams; each may keep hundreds of results, and letting go of them takes a quarter of a millisecond
+_REST = 9
 _SPOKES = 16  # connections are looked after a sixteenth at a time, so that ten thousand of them do not stop the loop
 
 
@@ -114,6 +115,7 @@ class Hub:
         self._sendings = Turns(self._loop)
         self._chores = Turns(self._loop)
         self._tick: asyncio.TimerHandle | None = None
+        self._resting: asyncio.TimerHandle | None = None
         self._due = 0.0
         self._late = False
 
@@ -220,12 +222,19 @@ class Hub:
         self._chores.add((self._expire_streams,))
 
     def _expire_streams(self) -> None:
+        if self._resting is None:
+            self._expire_some()
+
+    def _expire_some(self) -> None:
+        """Let some streams go. What is left waits nine times as long as that took, unless the gateway stops."""
+        self._resting = None
         now, host = time.monotonic(), self.engine.streams
         streams, more = self.residences.expire(now, _EXPIRED_AT_ONCE)
         for stream in streams:
             host.drop(stream, "shutting_down" if self.draining else "expired")
         if host.expire(now, _EXPIRED_AT_ONCE) or more:
-            self._chores.add((self._expire_streams,))
+            rest_s = 0.0 if self.draining else _REST * (time.monotonic() - now)
+            self._resting = self._loop.call_later(rest_s, self._expire_some)
 
     # The engine tells.
 
@@ -252,8 +261,9 @@ class Hub:
         self.encoder.stop()
         self.server_topics.stop()
         self.intake.decoder.stop()
-        if self._tick is not None:
-            self._tick.cancel()
+        for timer in (self._tick, self._resting):
+            if timer is not None:
+                timer.cancel()
 
     def _schedule(self, spoke: int) -> None:
         # Three rounds in the time that a client may be left in silence; stalled ones are looked at in each step.
