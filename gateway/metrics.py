@@ -225,6 +225,10 @@ class Metrics:
         """Give the numbers of a model; those of ``other`` when it is not served."""
         return self.models.get(name, self._other)
 
+    def asked(self) -> int:
+        """Return how many messages and connections have come."""
+        return self.connections_opened + sum(self.messages_received.values.values())
+
     def sample(self, now: float) -> None:
         """Look the gauges up, on the event loop; ``now`` in seconds, monotonic."""
         self.gauges = self._read()

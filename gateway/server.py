@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import resource
@@ -16,6 +15,7 @@ from tidegate.errors import ModelUnavailable
 from tidegate.models import time_slice
 from tidegate.version import __version__
 
+from .garbage import Garbage
 from .gateway import Gateway, bind
 from .models_table import table
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .settings import Settings
-
-_FULL_COLLECTION = 100  # collections of the middle generation, each after 7,000 objects more that hold others
 
 
 def run(settings: Settings) -> int:
@@ -59,11 +57,7 @@ async def _serve(gateway: Gateway) -> None:
         print("Stopped before the models were loaded.", flush=True)
         return
     await starting
-    # What start-up made stays for good: the collector need not look at it again.
-    gc.collect()
-    gc.freeze()
-    # With some thousand streams, a full collection stops the loop for 20 ms: every few seconds of load with Python's own 10.
-    gc.set_threshold(*gc.get_threshold()[:2], _FULL_COLLECTION)
+    Garbage(gateway.metrics.asked).start(loop)
     print(table(gateway.engine.models()))
     slots = gateway.engine.compute_slots
     print(f"Listening on {gateway.url} ({slots} compute slot{'s' if slots > 1 else ''}). Ctrl-C stops.", flush=True)
