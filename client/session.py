@@ -323,7 +323,7 @@ class Session:
             return
         self.state = Open(hello)
         self._give_up_at = _NEVER
-        self._backoff.opened(now)
+        self._backoff.opened(now, (hello.resume_window_ms or 0) / 1000)
         if hello.keepalive_ms:
             self._heartbeat = Heartbeat(hello.keepalive_ms / 1000, now)
         self.streams.greeted(hello)

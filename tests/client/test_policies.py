@@ -37,6 +37,15 @@ class TestBackoff:
         assert delays[:3] == [BASE_S, 2 * BASE_S, 4 * BASE_S]
         assert delays[-1] == CAP_S
 
+    def test_a_gateway_that_keeps_streams_is_asked_in_time(self) -> None:
+        """However unlucky the jitter, six attempts fit into the time for which streams are kept."""
+        backoff = Backoff(Most())
+        backoff.opened(0.0, 60.0)
+        assert sum(backoff.next_delay(0.0) for _ in range(6)) <= 60
+        assert max(backoff.next_delay(0.0) for _ in range(50)) == 10
+        backoff.opened(0.0)
+        assert max(backoff.next_delay(0.0) for _ in range(50)) == CAP_S
+
     @given(st.integers(1, 100))
     def test_the_jitter_is_full(self, attempts: int) -> None:
         """A delay lies anywhere between nothing and the ceiling."""
