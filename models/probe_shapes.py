@@ -23,7 +23,8 @@ Shapes = tuple[tuple[int, ...], ...]
 Symbols = tuple[tuple[str | None, ...], ...]
 
 _MOST_LAYOUTS = 48
-_BATCH_NAMES = re.compile(r"batch|^(n|b|bs|bsz|none|unk__0)$", re.IGNORECASE)
+_BATCH_NAMES = re.compile(r"batch|^(bs|bsz|none|unk__0)$", re.IGNORECASE)
+_BATCH_LETTERS = re.compile(r"^(n|b)$", re.IGNORECASE)  # where a batch usually lies; elsewhere any count is called so
 # All different, so that no axis can be taken for another; none is a number of rows with which the proof begins.
 _DISTINCT = (5, 7, 11, 13, 17, 19, 23, 29)
 _DISTINCT_TOO = (12, 10, 14, 9, 15, 18, 22, 26)
@@ -73,8 +74,12 @@ def _by_symbol(specs: Sequence[TensorSpec], symbols: Symbols) -> Iterator[Layout
         for axis, name in enumerate(names):
             if name:
                 first_axis[name] = min(axis, first_axis.get(name, axis))
-    for symbol in sorted(first_axis, key=lambda name: (not _BATCH_NAMES.search(name), first_axis[name])):
+    for symbol in sorted(first_axis, key=lambda name: (not _sounds_like_batch(name, first_axis[name]), first_axis[name])):
         yield tuple(names.index(symbol) if symbol in names else None for names in symbols)
+
+
+def _sounds_like_batch(name: str, axis: int) -> bool:
+    return bool(_BATCH_NAMES.search(name) or (axis == 0 and _BATCH_LETTERS.search(name)))
 
 
 def _first_axes(specs: Sequence[TensorSpec]) -> Iterator[Layout]:

@@ -143,6 +143,13 @@ def test_pinned_axes_are_kept() -> None:
     assert {layout[0] for layout in layouts(specs, symbols(*shapes), {"a": 1})} == {1}
 
 
+def test_a_letter_is_no_batch_behind_other_rows() -> None:
+    """The n of [rows, n] is a length: one request of four million numbers is not so many rows. A batch is one anywhere."""
+    for names, axis in [(("rows", "n"), 0), (("n", "rows"), 0), (("time", "batch"), 1), ((None, "n"), 1)]:
+        specs = (TensorSpec("x", "FP32", tuple(-1 if name else 1 for name in names)),)
+        assert next(layouts(specs, (names,), {})) == (axis,)
+
+
 def test_a_model_with_many_inputs_has_few_layouts() -> None:
     """The many tensors of a cache are declared alike and treated alike."""
     shapes = [["batch", "seq"], *[["batch", 4, "past", 16]] * 48]
