@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tidegate.codecs.topics import is_wild, matches
+from tidegate.codecs.topics import MORE, is_wild, matches
 from tidegate.errors import Overloaded
 
 from .pattern_tree import PatternTree
@@ -94,7 +94,9 @@ class Watchers:
             raise Overloaded(f"{self._most} subscriptions are open, and no more may be", bound="subscriptions")
 
     def _named(self, watch: Watch) -> Iterator[Topic]:
-        if is_wild(watch.name):
+        if watch.name == MORE:
+            yield from self._topics
+        elif is_wild(watch.name):
             yield from [topic for topic in self._topics if matches(watch.pattern, topic.segments)]
         elif (topic := self._topics.find(watch.name)) is not None:
             yield topic
