@@ -305,3 +305,18 @@ def test_topics_that_are_forgotten() -> None:
     scene.read(slow)
     scene.settle()
     assert (len(seqs(slow)), slow.behind) == (10, {})
+
+
+def test_to_subscribe_to_more_while_behind() -> None:
+    """Whoever waits for events that are kept for him does not lose them by a further pattern that means them, too."""
+    scene = Scene()
+    topic = scene.topics.hold("a/b")
+    slow = scene.watcher("a/b", "drop_oldest")
+    stop_reading(slow)
+    for _ in range(5):
+        scene.say(topic)
+        scene.settle()
+    scene.watch(slow, "a/*", "drop_oldest")
+    scene.read(slow)
+    scene.settle()
+    assert (seqs(slow), slow.behind) == ([1, 2, 3, 4, 5], {})
