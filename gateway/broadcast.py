@@ -97,6 +97,7 @@ class Broadcast:
         self._soon((partial(self._begin, topic),))
 
     def _begin(self, topic: Topic) -> None:
+        topic.again = False
         upto, all_ = topic.seq, self.watchers.of(topic)
         parts = [all_[at : at + _AT_ONCE] for at in range(0, len(all_), _AT_ONCE)]
         self._soon([*(partial(self._offer, topic, upto, part) for part in parts), partial(self._end, topic, upto)])
@@ -116,10 +117,12 @@ class Broadcast:
                 del watcher.behind[topic]
             elif topic not in watcher.behind:  # so much came at once that it is not kept any more
                 self._metrics.events_conflated += upto - topic.offered
+            if len(watcher.behind) > 2 * self.topics.most:  # who never reads while topics come and go
+                watcher.forget_gone()
 
     def _end(self, topic: Topic, upto: int) -> None:
         topic.offered = upto
-        if topic.seq > upto:
+        if topic.seq > upto or topic.again:
             self._soon((partial(self._begin, topic),))
             return
         topic.sweeping = False
@@ -146,7 +149,7 @@ class Broadcast:
         events = () if watch is None else watcher.missing(topic, watch)
         if watch is not None and events:
             return self._send(topic, watcher, watch, events, topic.settled)
-        if watch is None or watcher.last(topic) == topic.settled:
+        if watch is None or topic.forgotten or watcher.last(topic) == topic.settled:
             del watcher.behind[topic]
         return 0
 
@@ -190,5 +193,7 @@ class Broadcast:
             _log.error("an event of %r could not be written", topic.name, exc_info=made)
             return
         self.topics.keep_frame(topic, event, form, made)
-        if not topic.sweeping:
+        if topic.sweeping:  # some were asked before it was written
+            topic.again = True
+        else:
             self._sweep(topic)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from .intake import Intake
 
-_FRAMES_AT_ONCE = 64  # between two looks at the clock
+_FRAMES_AT_ONCE = 16  # between two looks at the clock; to subscribe to a thousand topics takes the better part of a millisecond
 _PACKET_BYTES = 128 * 1024  # after a packet as large as this, others have a turn before the next is read
 _WHOLE_BYTES = 64 * 1024  # a frame with more is taken as it comes, and its message decoded on the thread
 _TEXT_BYTES = 32 * 1024  # the same for a text message, which takes longer to decode

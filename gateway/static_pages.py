@@ -72,7 +72,7 @@ class StaticFile:
         extra = {"Cache-Control": self.cache_control, "ETag": etag, "Vary": "Accept, Accept-Encoding"}
         if self.content_type == HTML:
             extra |= page_policy(headers.get("Host", ""))
-        if etag in _held(headers):
+        if not {etag, "*"}.isdisjoint(_held(headers)):
             return Page(304, b"", headers=extra)
         if packed:
             extra["Content-Encoding"] = "gzip"
@@ -119,7 +119,8 @@ def _target(inside: Path) -> str:
 
 def _takes_gzip(headers: Headers) -> bool:
     offers = [offer.replace(" ", "").lower() for offer in ",".join(headers.get_all("Accept-Encoding")).split(",")]
-    return any(name == "gzip" and quality not in ("q=0", "q=0.0") for name, _, quality in (o.partition(";") for o in offers))
+    # Nought may have up to three digits behind the point (RFC 9110 §12.4.2).
+    return any(name == "gzip" and quality.rstrip("0") not in ("q=", "q=0.") for name, _, quality in (o.partition(";") for o in offers))
 
 
 def _held(headers: Headers) -> set[str]:

@@ -30,11 +30,14 @@ class Topic:
         log: the newest events, in order.
         writing: the forms in which an event is being written on another thread; one at a time.
         sweeping: whether events are being offered.
+        again: whether they are to be offered once more, since one was written meanwhile.
+        forgotten: whether it is not known any more; another one may have its name.
         watched: by whom, as was found at ``version``; whoever offers events keeps it here.
     """
 
     __slots__ = (
-        "keeps", "log", "name", "offered", "publishers", "segments", "seq", "sweeping", "version", "watched", "writing",
+        "again", "forgotten", "keeps", "log", "name", "offered", "publishers", "segments", "seq", "sweeping", "version",
+        "watched", "writing",
     )  # fmt: skip
 
     def __init__(self, name: str, keeps: int = 1) -> None:
@@ -47,6 +50,8 @@ class Topic:
         self.log: deque[TopicEvent] = deque()
         self.writing: set[Form] = set()
         self.sweeping = False
+        self.again = False
+        self.forgotten = False
         self.watched: Sequence[Any] = ()
         self.version = -1
 

@@ -37,12 +37,13 @@ class Topics:
         most_bytes: how many bytes of events are kept.
 
     Attributes:
+        most: how many there may be.
         nbytes: bytes of the events that are kept.
     """
 
     def __init__(self, most: int, most_bytes: int) -> None:
         self.nbytes = 0
-        self._most = most
+        self.most = most
         self._most_bytes = most_bytes
         self._topics: OrderedDict[str, Topic] = OrderedDict()  # the one that was published longest ago first
 
@@ -105,14 +106,15 @@ class Topics:
             self._drop_oldest(topic)
 
     def _make_room(self) -> None:
-        if len(self._topics) < self._most:
+        if len(self._topics) < self.most:
             return
         for topic in self._topics.values():
             if not topic.publishers and not topic.sweeping:
                 self.forget_events(topic)
+                topic.forgotten = True
                 del self._topics[topic.name]
                 return
-        raise Overloaded(f"{self._most} topics are being published, and no more may be", bound="topics")
+        raise Overloaded(f"{self.most} topics are being published, and no more may be", bound="topics")
 
     def _fit(self, newest: Topic | None) -> None:
         """Forget the oldest events until the bound holds; the newest of all stays until it was offered."""

@@ -6,7 +6,7 @@ Rules:
 2. Whoever keeps up is sent every event. Whoever does not is *behind* with a topic, from a number on; when he can take more,
    he is sent the newest event (``latest``) or those that are still kept (``drop_oldest``). That costs nobody else anything.
 
-Bound: what he is behind with is a number for each topic.
+Bound: what he is behind with is a number for each topic; topics that are forgotten count until ``forget_gone``.
 """
 
 from __future__ import annotations
@@ -84,6 +84,10 @@ class Watcher:
             self.behind.pop(topic, None)
         else:
             self.behind[topic] = seq
+
+    def forget_gone(self) -> None:
+        """Be behind with no topic that is not known any more: nothing of it will ever come."""
+        self.behind = {topic: seq for topic, seq in self.behind.items() if not topic.forgotten}
 
     def last(self, topic: Topic) -> int:
         """Return the last number of a topic that he has."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tidegate.codecs.topics import is_wild, matches
+from tidegate.codecs.topics import MORE, is_wild, matches
 from tidegate.errors import Overloaded
 
 from .pattern_tree import PatternTree
@@ -72,6 +72,7 @@ class Watchers:
         Raises:
             Overloaded: he has too many patterns, or all have.
         """
+        watches_already = bool(watcher.watches)
         if pattern not in watcher.watches:
             self._check_room(watcher)
             self.count += 1
@@ -84,7 +85,7 @@ class Watchers:
             self._version += 1
         watching.set(watcher, watch)
         for topic in self._named(watch):
-            self._join(watcher, topic, watch)
+            self._join(watcher, topic, watch, watches_already=watches_already)
 
     def _check_room(self, watcher: Watcher) -> None:
         if len(watcher.watches) >= self._most_each:
@@ -94,15 +95,20 @@ class Watchers:
             raise Overloaded(f"{self._most} subscriptions are open, and no more may be", bound="subscriptions")
 
     def _named(self, watch: Watch) -> Iterator[Topic]:
-        if is_wild(watch.name):
+        if watch.name == MORE:
+            yield from self._topics
+        elif is_wild(watch.name):
             yield from [topic for topic in self._topics if matches(watch.pattern, topic.segments)]
         elif (topic := self._topics.find(watch.name)) is not None:
             yield topic
 
-    def _join(self, watcher: Watcher, topic: Topic, watch: Watch) -> None:
+    def _join(self, watcher: Watcher, topic: Topic, watch: Watch, *, watches_already: bool) -> None:
         """Let somebody be behind by what a topic has for those who come later."""
         told = len(topic.log) if watch.overflow == DROP_OLDEST and topic.keeps > 1 else min(1, len(topic.log))
-        watcher.has(topic, topic.seq - told, topic.settled)
+        seq = topic.seq - told
+        if watches_already and watch.overflow == DROP_OLDEST:  # what he waits for is kept for him still
+            seq = min(seq, watcher.behind.get(topic, seq))
+        watcher.has(topic, seq, topic.settled)
 
     def remove(self, watcher: Watcher, pattern: str) -> None:
         """Let somebody not watch what a pattern means any more."""

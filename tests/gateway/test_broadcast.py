@@ -275,3 +275,48 @@ def test_a_defect_is_told_as_an_error() -> None:
     scene.settle()
     first, second = watcher.link.heard()  # type: ignore[attr-defined]
     assert (first.seq, first.error is None, second.seq) == (1, False, 2)
+
+
+def test_what_is_written_while_it_is_offered() -> None:
+    """A large event that is ready before everybody was asked reaches those who were asked too early, too."""
+    scene = Scene(nbytes=1 << 28)
+    topic = scene.topics.hold("a")
+    watchers = [scene.watcher("a") for _ in range(100)]
+    scene.say(topic, tensors={"y": np.zeros(5000, "f4")}, **RESULT)
+    scene.turn()
+    scene.turn()
+    scene.encode()
+    scene.settle()
+    assert all(seqs(each) == [1] for each in watchers)
+    assert not topic.sweeping
+
+
+def test_topics_that_are_forgotten() -> None:
+    """Whoever reads nothing while topics come and go is behind with no more of them than there may be, and then with none."""
+    scene = Scene(topics=10)
+    slow = scene.watcher("**")
+    stop_reading(slow)
+    for number in range(200):
+        topic = scene.topics.hold(f"room/{number}")
+        scene.say(topic)
+        scene.topics.let_go(topic)
+        scene.settle()
+        assert len(slow.behind) <= 20
+    scene.read(slow)
+    scene.settle()
+    assert (len(seqs(slow)), slow.behind) == (10, {})
+
+
+def test_to_subscribe_to_more_while_behind() -> None:
+    """Whoever waits for events that are kept for him does not lose them by a further pattern that means them, too."""
+    scene = Scene()
+    topic = scene.topics.hold("a/b")
+    slow = scene.watcher("a/b", "drop_oldest")
+    stop_reading(slow)
+    for _ in range(5):
+        scene.say(topic)
+        scene.settle()
+    scene.watch(slow, "a/*", "drop_oldest")
+    scene.read(slow)
+    scene.settle()
+    assert (seqs(slow), slow.behind) == ([1, 2, 3, 4, 5], {})

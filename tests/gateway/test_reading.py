@@ -207,6 +207,18 @@ def test_a_turn_has_a_bound(stage: Callable[..., Stage]) -> None:
     assert max(counts) <= 128
 
 
+def test_messages_that_take_long(stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever messages ask for, after some of them there is a look at the clock, and the turn may be over."""
+    scene = stage()
+    listener = scene.connect()
+    clock = SimpleNamespace(monotonic=lambda: 1000.0 + len(listener.got) / 1000)
+    monkeypatch.setattr(frame_connection, "time", clock)
+    listener.data_received(frame(b"x") * 200)
+    assert len(listener.got) <= 16
+    scene.settle()
+    assert len(listener.got) == 200
+
+
 def test_large_packets_take_turns(stage: Callable[..., Stage]) -> None:
     """After a packet that fills the buffer nothing more is read from that connection in the same turn."""
     scene = stage()

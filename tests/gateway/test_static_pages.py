@@ -75,7 +75,7 @@ def test_only_what_is_named_by_its_content_is_kept_for_good(pages: Mapping[str, 
     assert {ask(pages[target]).headers["Cache-Control"] for target in ("/", "/dashboard", "/icon.svg")} == {"no-cache"}
 
 
-@pytest.mark.parametrize("form", ["{}", "W/{}", '"other", {}', "{} , {}"])
+@pytest.mark.parametrize("form", ["{}", "W/{}", '"other", {}', "{} , {}", "*"])
 def test_what_the_browser_has_is_not_sent_again(form: str, pages: Mapping[str, StaticFile]) -> None:
     """A request that names the tag of the content gets 304 with the same headers and no body; another tag gets it all."""
     whole = ask(pages["/"])
@@ -93,7 +93,14 @@ def test_a_tag_belongs_to_one_content(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("offered", "packed"),
-    [("gzip, deflate, br", True), ("br;q=1.0, GZIP;q=0.5", True), ("gzip;q=0", False), ("br", False), ("", False)],
+    [
+        ("gzip, deflate, br", True),
+        ("br;q=1.0, GZIP;q=0.5", True),
+        ("gzip;q=0", False),
+        ("gzip; q=0.000", False),
+        ("br", False),
+        ("", False),
+    ],
 )
 def test_text_is_packed_for_who_takes_it(offered: str, packed: bool, pages: Mapping[str, StaticFile]) -> None:
     """Gzip is sent when it is offered, under a tag of its own; unpacked it is the file."""
