@@ -30,7 +30,8 @@ _NO_PAGES = """<!doctype html>
 <title>Tidegate</title>
 <h1>Tidegate</h1>
 <p>The gateway runs. Its pages (dashboard, playground, demos) are not built here.</p>
-<p>In a clone of the repository, with Node 20 or newer: <code>make pages</code>, then start the gateway again.</p>
+<p>In a clone of the repository, with Node 20 or newer: <code>make pages</code>, then start the gateway again.
+If it was installed by <code>pip install .</code>, do that again in between.</p>
 <p>Also here: <a href="/models">/models</a>, <a href="/readyz">/readyz</a>, <a href="/healthz">/healthz</a>,
 <a href="/metrics">/metrics</a>, and the WebSocket at <code>/v1</code>.</p>
 </html>

@@ -6,6 +6,7 @@ import { ConnectionLost } from "./errors.js";
 import { dialWith, type SocketType } from "./link.js";
 import type { AnyModels, ModelsLike } from "./models.js";
 import { type Options, withDefaults } from "./options.js";
+import { onReturn } from "./returns.js";
 import { PROTOCOL } from "./uplink.js";
 import { complete } from "./url.js";
 
@@ -23,5 +24,5 @@ export async function connect<Models extends ModelsLike<Models> = AnyModels>(
   if (!type) throw new ConnectionLost("no WebSocket here: pass that of the package ws in the options");
   const dial = dialWith(type, complete(url), PROTOCOL);
   const text = all.form === "text" && { text: await import("./text.js") };
-  return Connection.open<Models>(all, { dial, clock: SYSTEM_CLOCK, random: Math.random, ...text });
+  return Connection.open<Models>(all, { dial, clock: SYSTEM_CLOCK, random: Math.random, onReturn, ...text });
 }

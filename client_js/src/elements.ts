@@ -19,7 +19,7 @@ export function fill<D extends Datatype>(elements: Elements, datatype: D, where:
   const infinite = datatype === "FP16" ? 0x7c00 : datatype === "BF16" ? 0x7f80 : Infinity;
   for (let i = 0; i < list.length; i++) {
     const element = list[i]!;
-    const given = typeof element === "string" || element instanceof Uint8Array ? undefined : element;
+    const given = typeof element === "string" || typeof element === "object" ? undefined : element; // null is an object
     const value = given === undefined ? undefined : wide ? asBigInt(given) : convert(Number(given));
     let held = value !== undefined;
     if (value !== undefined) {

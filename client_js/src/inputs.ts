@@ -36,7 +36,7 @@ export function asPrompt(prompt: Value): Tensors {
 }
 
 function isTensor(value: object): value is GivenTensor {
-  return "data" in value && "shape" in value && typeof (value.shape as number[]).map === "function";
+  return !!value && "data" in value && "shape" in value && typeof (value.shape as number[]).map === "function";
 }
 
 function isValue(value: object | Value): value is Value {

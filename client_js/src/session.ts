@@ -33,6 +33,8 @@ export interface World {
   readonly dial: Dial;
   readonly clock: Clock;
   readonly random: () => number;
+  /** Calls something whenever it is worth trying again at once; returns what ends that. */
+  readonly onReturn?: (then: () => void) => () => void;
   /** For the form `text`: what reads and writes tensors as JSON. */
   readonly text?: TextData;
 }
@@ -59,7 +61,7 @@ export class Session implements Upstream {
   ) {
     this.memory = new Memory(options.maxBufferBytes);
     this.ledger = new Ledger(this.memory, options.maxPending);
-    this.uplink = new Uplink(world.dial, options, world.clock, world.random, this);
+    this.uplink = new Uplink(world.dial, options, world.clock, world.random, this, world.onReturn);
   }
 
   get state(): State {

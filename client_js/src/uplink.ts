@@ -52,6 +52,7 @@ export class Uplink {
     private readonly clock: Clock,
     random: () => number,
     private readonly upstream: Upstream,
+    private readonly onReturn?: (then: () => void) => () => void,
   ) {
     this.backoff = new Backoff(random);
     this.giveUpAt = clock.now() + options.connectTimeout;
@@ -69,6 +70,7 @@ export class Uplink {
 
   /** Begin an attempt to connect. */
   connect(): void {
+    this.forget();
     this.enter({ status: "connecting" });
     const { openTimeout } = this.options;
     this.set("open", openTimeout, () => this.lost(`no gateway answered within ${openTimeout} ms`));
@@ -168,7 +170,9 @@ export class Uplink {
     const delayMs = this.backoff.nextDelay(this.clock.now(), state.status === "draining");
     const tooLate = !this.wasOpen && this.clock.now() + delayMs >= this.giveUpAt;
     if (final || tooLate || (this.wasOpen && !this.options.reconnect)) return this.end(reason);
-    this.set("dial", delayMs, () => this.connect());
+    const again = (): void => this.connect();
+    this.set("dial", delayMs, again);
+    if (this.onReturn) this.timers.set("return", this.onReturn(again));
     this.enter({ status: "reconnecting", delayMs, reason });
     if ("hello" in state) this.upstream.cut(reason);
   }

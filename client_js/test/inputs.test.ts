@@ -140,3 +140,9 @@ test("of several versions of a model that are served, the gateway's choice is ta
   assert.deepEqual(catalogue.of("m", "9").inputs.get("x")!.datatypes, ["FP16"]);
   assert.equal(catalogue.knows("m", "11"), false);
 });
+
+test("what is no number is not taken for one: null would be 0, and an object NaN", () => {
+  for (const value of [null, [1, null], [{}], [new Date()], [[1], [null]], undefined]) {
+    assert.throws(() => asTensors({ x: value as unknown as number }, new Map()), /is no FP32|is no BYTES|expected a string/);
+  }
+});

@@ -1,7 +1,13 @@
 /** The types that are written of a gateway's models, and what the compiler makes of them. */
 
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import type { Connection } from "../src/connection.js";
 import type { Value } from "../src/inputs.js";
 import type { Tensor } from "../src/tensors.js";
@@ -50,6 +56,20 @@ test("types are written of the models that serve", () => {
     },
   ];
   assert.equal(typesOf(models, "http://here"), WRITTEN);
+});
+
+test("the program says what is wrong with an address", async () => {
+  const cli = fileURLToPath(new URL("../src/cli.ts", import.meta.url));
+  const run = (url: string) => promisify(execFile)(process.execPath, ["--import", "tsx", cli, "types", url]);
+  const other = createServer((_, response) => response.end("hello")).listen(0, "127.0.0.1");
+  await once(other, "listening");
+  const { port } = other.address() as AddressInfo;
+  for (const url of ["localhost:8000", "127.0.0.1:8000", "models", "http://", "ftp://here"]) {
+    await assert.rejects(run(url), { code: 1, stderr: /^tidegate: .*: no address such as http:\/\/127\.0\.0\.1:8000\n$/ });
+  }
+  await assert.rejects(run(`http://127.0.0.1:${port}`), { code: 1, stderr: /: that is no gateway\n$/ });
+  other.close();
+  await assert.rejects(run(`http://127.0.0.1:${port}`), { code: 1, stderr: /: connect ECONNREFUSED 127/ });
 });
 
 /** Never run: the compiler checks it. */

@@ -125,6 +125,7 @@ export class World {
   readonly seen: Message[] = []; // what the gateway got
   connection!: Connection;
   hello: Message = HELLO;
+  readonly returns = new Set<() => void>(); // who waits for the network, or for somebody who looks at the page
 
   constructor(public gateway: Gateway = () => {}) {}
 
@@ -139,8 +140,13 @@ export class World {
       this.links.push(link);
       return link;
     };
+    const onReturn = (then: () => void): (() => void) => {
+      this.returns.add(then);
+      return () => void this.returns.delete(then);
+    };
     const all = withDefaults({ onState: (state) => this.states.push(state.status), ...options });
-    return Connection.open(all, { dial, clock: this.clock, random: () => 0.5, ...(all.form === "text" && { text }) });
+    const world = { dial, clock: this.clock, random: () => 0.5, onReturn };
+    return Connection.open(all, { ...world, ...(all.form === "text" && { text }) });
   }
 
   async open(options: Partial<Options> = {}): Promise<Connection> {

@@ -7,3 +7,4 @@ import "./text.test.js";
 import "./dashboard.test.js";
 import "./playground.test.js";
 import "./tabs.test.js";
+import "./unserved.test.js";

@@ -175,6 +175,7 @@ def test_a_browser_is_told_how_to_get_pages_that_are_missing() -> None:
     assert page.status == 200
     assert b"make pages" in page.body
     assert b"Node 20" in page.body
+    assert b"pip install ." in page.body  # a build in a clone does not reach what was installed
     assert all(f'href="{path}"'.encode() in page.body for path in ("/models", "/readyz", "/healthz", "/metrics"))
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
     assert b"<script" not in page.body

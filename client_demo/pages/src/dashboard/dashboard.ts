@@ -9,6 +9,7 @@ import { EventsList } from "./events-list.js";
 import { FIGURES, rowOf, TILES } from "./figures.js";
 import { ModelsTable } from "./models-table.js";
 import { Recent } from "./recent.js";
+import { Silence } from "./silence.js";
 
 const SPAN_S = 300;
 const WIDTH = FIGURES.reduce((sum, { lines }) => sum + lines.length, 0);
@@ -49,7 +50,16 @@ function watchConnection(gw: Connection): void {
 }
 
 async function watchStats(gw: Connection): Promise<void> {
-  for await (const { data, atMs } of gw.subscribe("server/stats")) if (data) show(data, atMs);
+  const silence = new Silence(performance.now());
+  setInterval(() => {
+    if (!silence.begins(performance.now(), gw.state.status === "open")) return;
+    tell("The gateway is connected and tells nothing. What is shown here is old.", "bad");
+  }, 1_000);
+  for await (const { data, atMs } of gw.subscribe("server/stats")) {
+    const silentMs = silence.heard(performance.now());
+    if (silentMs) tell(`The gateway told nothing for ${seconds(silentMs)}.`, "good");
+    if (data) show(data, atMs);
+  }
 }
 
 async function watchEvents(gw: Connection): Promise<void> {

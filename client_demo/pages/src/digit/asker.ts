@@ -2,6 +2,8 @@
 
 import type { Connection } from "tidegate";
 
+export const MODEL = "digits";
+
 export interface Answer {
   /** The probability of each digit. */
   readonly shares: readonly number[];
@@ -29,7 +31,7 @@ export class Asker {
     this.asked++;
     const start = performance.now();
     try {
-      const { outputs, timing } = await this.gw.infer("digits", { image }, { signal: mine.signal });
+      const { outputs, timing } = await this.gw.infer(MODEL, { image }, { signal: mine.signal });
       const shares = Array.from(outputs.probs!.data as Float32Array);
       return { shares, tookMs: performance.now() - start, computeUs: timing.computeUs };
     } catch (error) {

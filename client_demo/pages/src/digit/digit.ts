@@ -1,17 +1,19 @@
 /** The page `/digit`: every change of the drawing is recognised at once. */
 
+import { whyNot } from "../demo/served.js";
 import { byId } from "../shell/dom.js";
 import { milliseconds, number } from "../shell/format.js";
 import { startPage, tell } from "../shell/page.js";
 import { onTheme } from "../shell/theme.js";
-import { type Answer, Asker } from "./asker.js";
+import { type Answer, Asker, MODEL } from "./asker.js";
 import "./digit.css";
 import { Pad } from "./pad.js";
 import { picture } from "./picture.js";
 import { SAMPLES } from "./samples.js";
 import { bars, showSeen } from "./shown.js";
 
-const asker = startPage().then((gw) => new Asker(gw));
+const gateway = startPage();
+const asker = gateway.then((gw) => new Asker(gw));
 const showShares = bars();
 const pad = new Pad(byId("pad", HTMLCanvasElement), () => void look().catch(complain));
 const shown = byId("answer", HTMLElement);
@@ -37,6 +39,12 @@ function show({ shares, tookMs, computeUs }: Answer, { asked, cancelled }: Asker
     `${number(asked)} asked, ${number(cancelled)} cancelled for a newer one.`;
 }
 
+/** Say at once, and not after the first stroke, that there is nobody to ask. */
+async function check(): Promise<void> {
+  const trouble = whyNot(await (await gateway).models(), MODEL);
+  if (trouble) throw new Error(trouble);
+}
+
 function complain(error: unknown): void {
   shown.ariaBusy = "false";
   tell(error instanceof Error ? error.message : String(error), "bad");
@@ -49,3 +57,4 @@ byId("sample", HTMLButtonElement).addEventListener("click", () => {
   sample = (sample + 1) % SAMPLES.length;
 });
 onTheme(() => showSeen(picture(pad.strokes)));
+check().catch(complain);

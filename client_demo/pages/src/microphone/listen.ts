@@ -2,6 +2,7 @@
 
 import { type Connection, ResumeFailed } from "tidegate";
 
+export const MODEL = "silero_vad";
 export const RATE_HZ = 16_000;
 export const CHUNK = 512;
 export const CHUNK_S = CHUNK / RATE_HZ;
@@ -40,7 +41,7 @@ export async function listen(
 }
 
 async function hearThrough(gw: Connection, chunks: Timed, onHeard: (heard: Heard) => void): Promise<void> {
-  const stream = await gw.stream("silero_vad", { sr: RATE_HZ });
+  const stream = await gw.stream(MODEL, { sr: RATE_HZ });
   try {
     for await (const { outputs, timing } of stream.run(chunks)) {
       const [speech] = outputs.output!.data as Float32Array;

@@ -4,11 +4,12 @@ import type { Connection } from "tidegate";
 import { type Microphone, microphone } from "tidegate/audio";
 import worklet from "../../../../client_js/src/audio/worklet.ts?worker&url";
 import { onReturn } from "../demo/returns.js";
+import { whyNot } from "../demo/served.js";
 import { byId } from "../shell/dom.js";
 import { seconds } from "../shell/format.js";
 import { startPage, tell } from "../shell/page.js";
 import { Board } from "./board.js";
-import { CHUNK, CHUNK_S, listen, RATE_HZ } from "./listen.js";
+import { CHUNK, CHUNK_S, listen, MODEL, RATE_HZ } from "./listen.js";
 import "./microphone.css";
 
 /** So much sound waits here while the connection is away; the gateway keeps a stream for as long. */
@@ -68,6 +69,8 @@ function complain(error: unknown): void {
 
 async function begin(): Promise<void> {
   const gw = await startPage();
+  const trouble = whyNot(await gw.models(), MODEL);
+  if (trouble) throw new Error(trouble);
   onReturn(gw, (awayMs) => {
     if (open) board.back(awayMs);
   });

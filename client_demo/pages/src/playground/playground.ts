@@ -56,7 +56,7 @@ class Playground {
     history.replaceState(null, "", `?model=${encodeURIComponent(model.name)}`);
     byId("about", HTMLElement).replaceChildren(...about(model));
     const ready = model.state === "ready";
-    byId("how", HTMLElement).hidden = !ready;
+    byId("how", HTMLElement).hidden = byId("program", HTMLElement).hidden = !ready;
     const choices = ready ? modes(model) : [];
     byId("modes", HTMLElement).replaceChildren(...choices.map((mode) => this.modeButton(mode)));
     if (choices[0]) this.change(choices[0]);
