@@ -120,7 +120,9 @@ def _target(inside: Path) -> str:
 def _takes_gzip(headers: Headers) -> bool:
     offers = [offer.replace(" ", "").lower() for offer in ",".join(headers.get_all("Accept-Encoding")).split(",")]
     # Nought may have up to three digits behind the point (RFC 9110 §12.4.2).
-    return any(name == "gzip" and quality.rstrip("0") not in ("q=", "q=0.") for name, _, quality in (o.partition(";") for o in offers))
+    return any(
+        name == "gzip" and quality.rstrip("0") not in ("q=", "q=0.") for name, _, quality in (o.partition(";") for o in offers)
+    )
 
 
 def _held(headers: Headers) -> set[str]:
