@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 _LATE_S = 0.002  # a timer that is this late has waited for a busy loop
 _EXPIRED_AT_ONCE = 4  # streams; each may keep hundreds of results, and letting go of them takes a quarter of a millisecond
-_REST = 9
+_REST = 9  # times as long as letting some go took, so that it has a tenth of the loop
 _SPOKES = 16  # connections are looked after a sixteenth at a time, so that ten thousand of them do not stop the loop
 
 

@@ -15,6 +15,7 @@ from tidegate.errors import Cancelled, Overloaded, ShuttingDown
 from tidegate.models.streams.ring import Failed
 
 from .answers import compute_us, outputs_of
+from .stream_results import timing_part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,7 +108,6 @@ class StreamPublication:
             failed = EventError(code=item.error.code, message=item.error.message)
             self._broadcast.publish(self._topic, stream=self._name, step=item.step, error=failed)
             return
-        cost = item.timing
         self._broadcast.publish(
             self._topic,
             item.outputs,
@@ -116,7 +116,7 @@ class StreamPublication:
             stream=self._name,
             step=item.step,
             final=item.final,
-            timing=Timing(queue_us=cost.queue_us, compute_us=cost.compute_us, batch_size=cost.batch_size),
+            timing=timing_part(item.timing),
             text=item.text,
             reason=item.reason,
         )
