@@ -21,25 +21,60 @@ def thread_cpu_s(pid: int) -> dict[int, float]:
 
 
 def children(pid: int) -> list[int]:
-    """Return the ids of the processes that a process has started and that still are there, theirs included."""
-    parents = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            parents[int(stat.parent.name)] = int(_stat(stat)[1])
-    found, grown = {pid}, True
-    while grown:
-        more = {child for child, parent in parents.items() if parent in found} - found
-        found, grown = found | more, bool(more)
-    return sorted(found - {pid})
+    """Return the ids of the processes that a process has started and that still are there, theirs included.
+
+    The kernel's own lists are read (CONFIG_PROC_CHILDREN, which Debian and Ubuntu have): to read every process's parent takes
+    milliseconds, and whoever shares the core notices.
+    """
+    found = [pid]
+    for asked in found:  # it grows while it is read
+        found += _own_children(asked)
+    return sorted(found[1:])
 
 
-def connected(local_port: int, remote_port: int) -> bool:
-    """Return whether a TCP connection over IPv4 is established between these ports, seen from the first."""
+def _own_children(pid: int) -> list[int]:
+    own: list[int] = []
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ended while we looked
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            own += map(int, (task / "children").read_text().split())
+    return own
+
+
+@dataclass(frozen=True, slots=True)
+class Socket:
+    """One end of a TCP connection, by its entry among the files of the process that holds it."""
+
+    entry: Path
+    target: str
+
+    @classmethod
+    def of(cls, pid: int, local_port: int, remote_port: int) -> Socket:
+        """Find the end that a process holds of a connection over IPv4; takes milliseconds.
+
+        Raises:
+            LookupError: it has none.
+        """
+        target = f"socket:[{_inode(f'{local_port:04X}', f'{remote_port:04X}')}]"
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # it was closed while we looked
+                if str(entry.readlink()) == target:
+                    return cls(entry, target)
+        raise LookupError(f"process {pid} holds no connection from port {local_port} to {remote_port}")
+
+    def is_open(self) -> bool:
+        """Tell whether the process still holds it; takes microseconds."""
+        try:
+            return str(self.entry.readlink()) == self.target
+        except FileNotFoundError:
+            return False
+
+
+def _inode(local: str, remote: str) -> str:
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        local, remote, state = line.split()[1:4]
-        if (local[-4:], remote[-4:], state) == (f"{local_port:04X}", f"{remote_port:04X}", "01"):
-            return True
-    return False
+        fields = line.split()
+        if (fields[1][-4:], fields[2][-4:]) == (local, remote):
+            return fields[9]
+    raise LookupError(f"no connection from port {local} to {remote}")
 
 
 def state(pid: int) -> str:

@@ -28,8 +28,9 @@ class Sample(NamedTuple):
 
 def look(pid: int) -> Sample:
     """Look now."""
-    rss = sum(proc.rss_kib(one) for one in (pid, *proc.children(pid)))
-    return Sample(time.monotonic(), rss / KIB, proc.cpu_s(pid))
+    family = (pid, *proc.children(pid))
+    cpu_s = sum(sum(proc.thread_cpu_s(one).values()) for one in family)
+    return Sample(time.monotonic(), sum(map(proc.rss_kib, family)) / KIB, cpu_s)
 
 
 def yield_core() -> None:

@@ -82,16 +82,15 @@ class Round:
         return (self.samples[-1].rss_mib - self.rss_mib) / DUE_MIB
 
 
-def _gone_after(server: Server, port: int, stall_s: float) -> float:
-    """Return how long it takes from when the client asks; it is connected now, and nobody looks before it may be cut off."""
+def _gone_after(held: proc.Socket, asks: float, stall_s: float) -> float:
+    """Return how long after it asked the gateway holds its end no more; nobody looks before it may be cut off."""
     series.yield_core()
-    began = time.monotonic()
-    time.sleep(DELAY_S + 0.9 * stall_s)
-    while proc.connected(server.port, port):
-        if time.monotonic() - began > GONE_TIMEOUT_S:
+    time.sleep(max(0.0, asks + 0.9 * stall_s - time.monotonic()))
+    while held.is_open():
+        if time.monotonic() - asks > GONE_TIMEOUT_S:
             raise SystemExit(f"bench: a client that does not read was still there after {GONE_TIMEOUT_S:.0f} s")
         time.sleep(LOOK_S)
-    return time.monotonic() - began - DELAY_S
+    return time.monotonic() - asks
 
 
 def _due_mib(server: Server) -> float:
@@ -109,19 +108,23 @@ def _once(bench: Bench, server: Server, stall_s: float) -> Round:
     core, space = bench.cores[1], bench.space
     others = Load(model=TINY.name, core=core, connections=8, in_flight=1, manner="pausing", pause_ms=5)
     short = dataclasses.replace(bench.plan, warm_up_s=0.1, window_s=BURST_S)
-    asked = (server.port, "--cases", space.cases / f"{TINY.name}.npz", "--requests", DUE_MIB, "--core", core)
-    asked += ("--delay", DELAY_S)
+    asked = [
+        server.port,
+        "--cases",
+        space.cases / f"{TINY.name}.npz",
+        *measure.flags(requests=DUE_MIB, core=core, delay=DELAY_S),
+    ]
     rss_mib = series.look(server.pid).rss_mib  # also before the one that reads comes, which leaves some
     with series.watched(server.pid, LOOK_S):  # looking costs something too: it is done in all windows
         before = measure.load(server, space, bench.plan, others)
-    with runs.Running("stopped", (*asked, "--reads"), GONE_TIMEOUT_S) as reading:
+    with runs.Running("stopped", [*asked, "--reads"], GONE_TIMEOUT_S) as reading:
         reading.line()
         control = measure.load(server, space, short, others)
     time.sleep(SETTLING_S)
     with series.watched(server.pid, LOOK_S) as samples, ThreadPoolExecutor() as pool:
         with runs.Running("stopped", asked, GONE_TIMEOUT_S * 2) as stopped:
-            gone = pool.submit(_gone_after, server, int(stopped.line()), stall_s)
-            asks = time.monotonic() + DELAY_S
+            port, asks = int(stopped.line()), time.monotonic() + DELAY_S
+            gone = pool.submit(_gone_after, proc.Socket.of(server.pid, server.port, port), asks, stall_s)
             burst = measure.load(server, space, short, others)
             due_mib = _due_mib(server)
             left_s = asks + stall_s + MARGIN_S - time.monotonic()

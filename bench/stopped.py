@@ -40,6 +40,7 @@ def main() -> None:
     messages = requests("tidegate", WIDE, Cases.load(options.cases), options.requests)
     with socket.create_connection((HOST, options.port), ANSWER_TIMEOUT_S) as sock:
         sock.sendall(handshake(HOST, options.port, "/v1"))
+        sock.recv(65_536)  # it is connected and accepted
         print(sock.getsockname()[1], flush=True)
         time.sleep(options.delay)
         sock.sendall(b"".join(frame(message) for message in messages))
