@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgpack
 
+from tidegate.results import SharedOutputs
+
 from .errors import Form
 from .frames import ALIGNMENT, LENGTH_BYTES, PADDING
 from .limits import HEADER_MAX_BYTES
@@ -20,12 +22,13 @@ from .tensors import contiguous, describe
 from .writer import encode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from .datatypes import Array
     from .messages import Result
 
 _KINDS = 512
+_WRITTEN = 16  # forms in which outputs that are shared are remembered; at the bound all are forgotten
 _packer = msgpack.Packer(use_bin_type=True, autoreset=True)
 _pack = _packer.pack
 
@@ -46,18 +49,22 @@ _QUEUE = _packed("timing") + _packer.pack_map_header(3) + _packed("queue_us") + 
 _COMPUTE = _packed("compute_us") + _UINT64
 _ROWS = _packed("batch_size") + _UINT64
 _TEXT, _REASON = _packed("text"), _packed("reason")
-_numbers = struct.Struct(f">{len(_STEP)}sQ{len(_SEQ)}sQ{len(_FINAL)}s1s{len(_QUEUE)}sQ{len(_COMPUTE)}sQ{len(_ROWS)}sQ")
-_pack_numbers, _NUMBERS_BYTES = _numbers.pack, _numbers.size
+_place = struct.Struct(f">{len(_STEP)}sQ{len(_SEQ)}sQ{len(_FINAL)}s1s")
+_cost = struct.Struct(f">{len(_QUEUE)}sQ{len(_COMPUTE)}sQ{len(_ROWS)}sQ")
+_pack_place, _pack_cost, _NUMBERS_BYTES = _place.pack, _cost.pack, _place.size + _cost.size
 
 
 class StepResults:
     """Writes results of streams, and remembers what those have in common that it has written."""
 
-    __slots__ = ("_kinds",)
+    __slots__ = ("_cost", "_kinds", "_timing")
 
     def __init__(self) -> None:
         # Of each kind: the headers of its outputs, and what follows each output.
         self._kinds: dict[tuple[Any, ...], tuple[bytes, list[bytes]]] = {}
+        # Results of one run mostly cost the same, and share the object that says so.
+        self._timing: Any = None
+        self._cost = b""
 
     def encode(self, result: Result, outputs: Mapping[str, Array]) -> bytes:
         """Write one result of a stream, with a msgpack header.
@@ -79,25 +86,45 @@ class StepResults:
             told: whatever has ``step``, ``seq``, ``final``, ``timing``, ``text`` and ``reason`` as a ``Result`` has them.
             outputs: the arrays.
         """
+        name: bytes = _pack(stream)
+        around = self._around(len(name), told, outputs)
+        if around is None:
+            return None
+        before, behind = around
+        place = _pack_place(_STEP, told.step, _SEQ, told.seq, _FINAL, _TRUE if told.final else _FALSE)
+        return b"".join((before, name, place, self._cost_of(told.timing), *behind))
+
+    def _around(self, name_bytes: int, told: Any, outputs: Mapping[str, Array]) -> tuple[bytes, Sequence[Any]] | None:
+        """Return what stands before a stream's name, and behind what a result cost; None for a kind that is not known."""
+        if type(outputs) is not SharedOutputs or told.reason is not None:
+            return self._made_around(name_bytes, told, outputs)
+        key = told.text, name_bytes
+        around = outputs.written.get(key)
+        if around is None and (made := self._made_around(name_bytes, told, outputs)) is not None:
+            if len(outputs.written) >= _WRITTEN:
+                outputs.written.clear()
+            around = outputs.written[key] = made[0], (b"".join(made[1]),)
+        return around
+
+    def _made_around(self, name_bytes: int, told: Any, outputs: Mapping[str, Array]) -> tuple[bytes, Sequence[Any]] | None:
         kind = self._kinds.get(_kind(outputs))
         if kind is None:
             return None
         headers, paddings = kind
         head, said = (_HEADS[0], b"") if told.text is None and told.reason is None else _said(told)
-        name: bytes = _pack(stream)
-        size = len(head) + len(name) + _NUMBERS_BYTES + len(headers) + len(said)
+        size = len(head) + name_bytes + _NUMBERS_BYTES + len(headers) + len(said)
         if size > HEADER_MAX_BYTES:
             return None
-        timing = told.timing
-        numbers = _pack_numbers(
-            _STEP, told.step, _SEQ, told.seq, _FINAL, _TRUE if told.final else _FALSE,
-            _QUEUE, timing.queue_us, _COMPUTE, timing.compute_us, _ROWS, timing.batch_size,
-        )  # fmt: skip
-        pieces: list[Any] = [size.to_bytes(LENGTH_BYTES, "little"), head, name, numbers, headers, said]
-        pieces.append(PADDING[-(LENGTH_BYTES + size) % ALIGNMENT])
+        behind: list[Any] = [headers, said, PADDING[-(LENGTH_BYTES + size) % ALIGNMENT]]
         for array, padding in zip(outputs.values(), paddings, strict=True):
-            pieces += (contiguous(array), padding)
-        return b"".join(pieces)
+            behind += (contiguous(array), padding)
+        return size.to_bytes(LENGTH_BYTES, "little") + head, behind
+
+    def _cost_of(self, timing: Any) -> bytes:
+        if timing is not self._timing:
+            self._timing = timing
+            self._cost = _pack_cost(_QUEUE, timing.queue_us, _COMPUTE, timing.compute_us, _ROWS, timing.batch_size)
+        return self._cost
 
     def _learn(self, key: tuple[Any, ...], outputs: Mapping[str, Array]) -> None:
         if any(array.dtype.hasobject for array in outputs.values()):

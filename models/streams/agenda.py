@@ -6,7 +6,9 @@ How a plain step, a step that is cut into chunks and a generation differ is know
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
 
 from tidegate.results import Array
 
@@ -19,7 +21,7 @@ State = Mapping[str, Array]
 fails leaves the old."""
 
 
-class Made(NamedTuple):
+class Made(Struct, frozen=True):
     """What came of one run.
 
     Attributes:

@@ -16,6 +16,7 @@ from tidegate.codecs.datatypes import datatype_of
 from tidegate.errors import InvalidInput
 
 from ..request import Kind
+from .agenda import Made
 from .group import FIELDS, Group
 from .row_state import DRAWS, LENGTH, PENDING, SEED, RowState
 from .rows import Rows
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from ..batch import Run
     from ..worker import Worker
-    from .agenda import Made, State
+    from .agenda import State
     from .loop import Loop
     from .wishes import Scalar, Wish
 
@@ -107,7 +108,7 @@ class Generation:
         made: Made = run.extra[start]
         if self.stopped and not made.final:
             outputs = {} if made.outputs is None else made.outputs
-            return made._replace(state=dict(made.state), outputs=outputs, final=True, reason="cancelled")
+            return Made(dict(made.state), outputs, final=True, text=made.text, reason="cancelled")
         return made
 
     def stop(self) -> None:
@@ -123,13 +124,11 @@ class Generation:
         loop, wish = self._loop, self._wish
         carried = [state[each.key] if each.output is not None else self.constants[each.key] for each in loop.carried]
         feed = np.concatenate([state.get(PENDING, _NOTHING), self._prompt])
-        row = np.zeros(1, FIELDS)
-        row["length"] = state.get(LENGTH, 0)
-        row["left"] = wish.max_steps
-        row["temperature"], row["top_k"], row["top_p"] = wish.temperature, wish.top_k, wish.top_p
+        length = int(state[LENGTH][0]) if LENGTH in state else 0
+        self._check_room(length + feed.size)
         goes_on = SEED in state and not wish.seeded
-        row["seed"], row["draws"] = (state[SEED], state[DRAWS]) if goes_on else (wish.seed, 0)
-        self._check_room(int(row["length"][0]) + feed.size)
+        seed, draws = (int(state[SEED][0]), int(state[DRAWS][0])) if goes_on else (wish.seed, 0)
+        row = np.array([(length, wish.max_steps, wish.temperature, wish.top_k, wish.top_p, seed, draws, False)], FIELDS)
         width = loop.width or feed.size
         ahead = [feed[width:]] if feed.size > width else None
         return Rows(Group(loop, [self], row), 0, feed[None, :width], ahead, carried)

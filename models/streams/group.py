@@ -6,16 +6,16 @@ have moved is counted.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
+from tidegate.results import Array  # noqa: TC001 - a tuple's annotations are read
 
 from .sampler import Sampling
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from tidegate.results import Array
 
     from .generation import Generation
     from .loop import Loop
@@ -35,6 +35,33 @@ FIELDS = np.dtype(
 """What is known of each row."""
 
 
+class Outlook(NamedTuple):
+    """What is true of rows that stay together.
+
+    Attributes:
+        sampling: how their tokens are chosen.
+        draws: which random number each uses next, before they moved.
+        least: how often they can move before one of them has made its tokens or filled the context.
+        asks: whether any of them wants more told than its tokens.
+    """
+
+    sampling: Sampling
+    draws: Array
+    least: int
+    asks: bool
+
+    @classmethod
+    def of(cls, loop: Loop, owners: Sequence[Generation], table: Array) -> Outlook:
+        """Find it out."""
+        temperature, top_k, top_p, seed, draws = (
+            np.ascontiguousarray(table[name]) for name in ("temperature", "top_k", "top_p", "seed", "draws")
+        )
+        least = int(table["left"].min())
+        if loop.context is not None:
+            least = min(least, loop.context - int(table["length"].max()))
+        return cls(Sampling(temperature, top_k, top_p, seed), draws, least, any(owner.wanted for owner in owners))
+
+
 class Group:
     """Rows that stay together.
 
@@ -42,30 +69,27 @@ class Group:
         loop: how their model feeds itself.
         owners: whose each is.
         table: one record of ``FIELDS`` for each, before they moved.
-        sampling: how their tokens are chosen.
-        draws: which random number each uses next, before they moved.
-        least: how often they can move before one of them has made its tokens or filled the context.
-        asks: whether any of them wants more told than its tokens.
     """
 
-    __slots__ = ("_padding", "asks", "draws", "least", "loop", "owners", "sampling", "table")
+    __slots__ = ("_is_padded", "_outlook", "_padding", "loop", "owners", "table")
 
     def __init__(self, loop: Loop, owners: Sequence[Generation], table: Array) -> None:
         self.loop = loop
         self.owners = owners
         self.table = table
-        temperature, top_k, top_p, seed, self.draws = (
-            np.ascontiguousarray(table[name]) for name in ("temperature", "top_k", "top_p", "seed", "draws")
-        )
-        self.sampling = Sampling(temperature, top_k, top_p, seed)
-        self.least = int(table["left"].min())
-        if loop.context is not None:
-            self.least = min(self.least, loop.context - int(table["length"].max()))
-        self.asks = any(owner.wanted for owner in owners)
+        self._outlook: Outlook | None = None
         self._padding: Array | None = None
+        self._is_padded: bool | None = None
 
     def __len__(self) -> int:
         return len(self.owners)
+
+    @property
+    def outlook(self) -> Outlook:
+        """What is true of them for as long as they stay together; found out when they first run."""
+        if self._outlook is None:
+            self._outlook = Outlook.of(self.loop, self.owners, self.table)
+        return self._outlook
 
     def moved(self, by: int) -> Array:
         """Return what is known of each row when they have moved so often; not to be changed."""
@@ -83,3 +107,11 @@ class Group:
         if self._padding is None:
             self._padding = (cached - moved - self.table["length"])[:, None]
         return self._padding
+
+    def mask(self, padding: Array, tokens: int, dtype: np.dtype[Any]) -> Array:
+        """Return which of so many tokens are no padding, [rows, tokens]."""
+        if self._is_padded is None:
+            self._is_padded = bool(padding.any())
+        if self._is_padded:
+            return (np.arange(tokens) >= padding).astype(dtype)
+        return np.ones((len(self), tokens), dtype)

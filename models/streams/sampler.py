@@ -36,7 +36,7 @@ class Sampling:
         seed: UINT64 [B], of each row's random numbers.
     """
 
-    __slots__ = ("_drawn", "_is_limited", "_some", "seed", "temperature", "top_k", "top_p")
+    __slots__ = ("_drawn", "_is_limited", "_rows", "_some", "seed", "temperature", "top_k", "top_p")
 
     def __init__(self, temperature: Array, top_k: Array, top_p: Array, seed: Array) -> None:
         self.temperature = temperature
@@ -44,6 +44,7 @@ class Sampling:
         self.top_p = top_p
         self.seed = seed
         self._drawn = temperature > 0
+        self._rows = np.arange(len(temperature))
         self._is_limited = bool((top_k < NO_LIMIT).any() or (top_p < 1).any())
         self._some: Sampling | None = self  # for the rows that leave anything to chance
         if not self._drawn.all():
@@ -63,12 +64,12 @@ class Sampling:
         Raises:
             ValueError: a row's greatest logit is NaN or infinite.
         """
-        best = logits.max(axis=1)
-        if not np.isfinite(best).all():
-            raise ValueError("the logits are not finite numbers")
         if self._some is self:
+            best = logits.max(axis=1)
+            _check_finite(best)
             return self._draw(logits, best, draw)
         tokens: Array = logits.argmax(axis=1)
+        _check_finite(logits[self._rows, tokens])
         if self._some is not None:
             rows = self._drawn
             tokens[rows] = self._some.choose(logits[rows], draw[rows])
@@ -91,7 +92,7 @@ class Sampling:
 
     def _most_likely(self, logits: Array, best: Array) -> Array:
         """Tell which tokens ``top_k`` and ``top_p`` leave, BOOL [B, V]; the first ones among equals."""
-        rows = np.arange(len(logits))
+        rows = self._rows
         falling = np.sort(logits, axis=1)[:, ::-1]
         weights = self._weights(falling, best)
         sums = weights.cumsum(axis=1)
@@ -104,6 +105,11 @@ class Sampling:
         room = kept - above.sum(axis=1)
         likely: Array = above | (equal & (equal.cumsum(axis=1) <= room[:, None]))
         return likely
+
+
+def _check_finite(best: Array) -> None:
+    if not np.isfinite(best).all():
+        raise ValueError("the logits are not finite numbers")
 
 
 def uniform(seed: Array, draw: Array) -> Array:

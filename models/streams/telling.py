@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from tidegate.results import SharedOutputs
+
 from .agenda import Made
 from .row_state import RowState, resting
 
@@ -15,6 +19,10 @@ if TYPE_CHECKING:
     from .rows import Rows
 
 
+_KNOWN = 4096  # tokens; at the bound all are forgotten
+_known: dict[int, SharedOutputs] = {}
+
+
 class Tokens:
     """A token for each row, of which none is at its end or wants more told; each is looked at when it is asked for.
 
@@ -22,19 +30,30 @@ class Tokens:
         after: the rows as they are to be fed next.
     """
 
-    __slots__ = ("_arrays", "_order", "_tokens", "_vocab", "after")
+    __slots__ = ("_order", "_tokens", "_vocab", "after")
 
-    def __init__(self, after: Rows, choice: Array, tokens: Sequence[int], order: Sequence[int]) -> None:
+    def __init__(self, after: Rows, tokens: Sequence[int], order: Sequence[int]) -> None:
         self.after = after
-        self._arrays = choice[:, None]
         self._tokens = tokens
         self._order = order
         self._vocab = after.loop.vocab
 
     def __getitem__(self, at: int) -> Made:
         row, vocab = self._order[at], self._vocab
-        text = None if vocab is None else vocab[self._tokens[row]]
-        return Made(RowState(self.after, row), {"token": self._arrays[row]}, False, text)
+        token = self._tokens[row]
+        return Made(RowState(self.after, row), _outputs(token), False, None if vocab is None else vocab[token])
+
+
+def _outputs(token: int) -> dict[str, Array]:
+    """Return a token as what is told; one object for all who are told the same, since each is kept for a while."""
+    outputs = _known.get(token)
+    if outputs is None:
+        if len(_known) >= _KNOWN:
+            _known.clear()
+        array = np.array([token])
+        array.flags.writeable = False
+        outputs = _known[token] = SharedOutputs({"token": array})
+    return outputs
 
 
 def tell(after: Rows, choice: Array, outputs: Sequence[Array], order: Sequence[int]) -> list[Made] | Tokens:
@@ -48,7 +67,7 @@ def tell(after: Rows, choice: Array, outputs: Sequence[Array], order: Sequence[i
     """
     tokens = choice.tolist()
     if _all_go_on(after, tokens):
-        return Tokens(after, choice, tokens, order)
+        return Tokens(after, tokens, order)
     arrays, table = list(choice[:, None]), after.table
     return [_made(after, row, table[row], arrays[row], outputs) for row in order]
 
@@ -56,7 +75,7 @@ def tell(after: Rows, choice: Array, outputs: Sequence[Array], order: Sequence[i
 def _all_go_on(after: Rows, tokens: Sequence[int]) -> bool:
     """Tell whether a token was chosen for every row, and none is at its end or asks for more."""
     group = after.group
-    if after.moved == 0 or after.moved >= group.least or group.asks or not group.loop.stop.isdisjoint(tokens):
+    if after.moved == 0 or after.moved >= group.outlook.least or group.outlook.asks or not group.loop.stop.isdisjoint(tokens):
         return False
     return True not in [owner.stopped for owner in group.owners]
 

@@ -60,7 +60,7 @@ class Generations:
             inputs[each.place] = array
         inputs[loop.tokens.place] = _as(loop.tokens, rows.tokens)
         if loop.mask is not None:
-            inputs[loop.mask.place] = _as(loop.mask, np.arange(cached + new) >= padding)
+            inputs[loop.mask.place] = _as(loop.mask, group.mask(padding, cached + new, loop.mask.dtype))
         if loop.positions is not None:
             inputs[loop.positions.place] = _as(loop.positions, np.arange(cached, cached + new) - padding)
         for index, name in loop.shared:
@@ -115,7 +115,7 @@ class Generations:
         if loop.vocabulary is not None and last.shape[1] != loop.vocabulary:
             raise ModelFailed(f"output {name!r} has scores of {last.shape[1]} tokens, and there are {loop.vocabulary}")
         try:
-            return group.sampling.choose(last, group.draws + np.uint64(rows.moved))
+            return group.outlook.sampling.choose(last, group.outlook.draws + np.uint64(rows.moved))
         except ValueError as error:
             raise ModelFailed(f"output {name!r}: {error}") from None
 

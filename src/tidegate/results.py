@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,20 @@ class Timing(Struct, frozen=True, gc=False):
     queue_us: int
     compute_us: int
     batch_size: int
+
+
+class SharedOutputs(dict[str, Array]):
+    """Outputs that are told again and again, as tokens are: what is written of them is remembered. Not to be changed.
+
+    Attributes:
+        written: by the text that goes with them and the bytes of a stream's name, what stands before and behind what differs.
+    """
+
+    __slots__ = ("written",)
+
+    def __init__(self, outputs: Mapping[str, Array]) -> None:
+        super().__init__(outputs)
+        self.written: dict[tuple[str | None, int], tuple[bytes, Sequence[Any]]] = {}
 
 
 class Result(Mapping[str, Array]):

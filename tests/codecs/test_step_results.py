@@ -17,6 +17,7 @@ from tidegate.codecs.reader import server_messages
 from tidegate.codecs.step_results import StepResults
 from tidegate.codecs.writer import encode
 from tidegate.errors import InvalidInput, TooLarge
+from tidegate.results import SharedOutputs
 
 SDK = server_messages()
 OUTPUTS: list[dict[str, Array]] = [
@@ -117,3 +118,25 @@ def test_what_cannot_be_written_is_refused_as_ever() -> None:
         results.encode(_result(), large)
         with pytest.raises(TooLarge):
             results.encode(_result(text="x" * 70_000), large)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 2**40) | st.text("ab", min_size=1, max_size=9),
+            st.integers(1, 2**53 - 1),
+            st.none() | st.sampled_from(["", "a", "bc", "\n", "é"]),
+            st.none() | st.sampled_from(["stop", "length"]),
+            st.integers(0, 3),
+        ),
+        max_size=40,
+    )
+)
+def test_what_is_shared_is_written_like_anything_else(told: list[tuple[Any, ...]]) -> None:
+    """Outputs that many are told read back as the writer's do, for whatever stream, number, text and cost."""
+    shared, results = [SharedOutputs({"token": np.array([token])}) for token in range(2)], StepResults()
+    for at, (stream, seq, text, reason, queue_us) in enumerate(told):
+        timing = Timing(queue_us=queue_us, compute_us=queue_us + 1, batch_size=2)
+        result = _result(stream=stream, seq=seq, text=text, reason=reason, final=bool(seq % 2), timing=timing)
+        _same(results.encode(result, shared[at % 2]), result, shared[at % 2])
+        assert len(shared[at % 2].written) <= 16

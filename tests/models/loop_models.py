@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from loading import loaded
+from msgspec.structs import replace
 from onnx import ModelProto, TensorProto, helper
 from onnx_models import build, value, weights
 
@@ -161,7 +162,7 @@ class Player:
         """Take what came of a run."""
         self.state = made.state
         if made.outputs is not None:
-            self.told.append(made._replace(state={}))  # a state that is kept keeps its whole batch
+            self.told.append(replace(made, state={}))  # a state that is kept keeps its whole batch
         if made.final:
             self.agenda = None
 
