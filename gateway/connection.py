@@ -161,6 +161,12 @@ class GatewayConnection(FrameConnection):
         self._owed += nbytes
         self._look()
 
+    def post_soon(self, payloads: Sequence[bytes]) -> None:
+        """Send binary messages in one write with what comes within the next millisecond (see ``Hub.send_later``)."""
+        if self.protocol.state is OPEN and self._reason is None:
+            self._outbox.put_binaries(payloads)
+            self._hub.send_later(self)
+
     def send_now(self, payloads: Sequence[bytes]) -> None:
         """Send binary messages at once, in one write with what waits."""
         if self.protocol.state is OPEN and self._reason is None:

@@ -33,6 +33,7 @@ from .stream_metrics import StreamCounter
 from .stream_results import StreamResults
 from .switch_interval import SwitchInterval
 from .topics import Topics
+from .trickle import WITHIN_S, Trickle
 from .turns import Turns
 from .watchers import Watchers
 
@@ -112,6 +113,8 @@ class Hub:
         self.server_topics = ServerTopics(self.broadcast, metrics, self.load, engine.models)
         self._give_back = GiveBack()
         self._flushes = Turns(self._loop)
+        self._trickle: Trickle[GatewayConnection] = Trickle()
+        self._late_writes: asyncio.TimerHandle | None = None
         self._sendings = Turns(self._loop)
         self._chores = Turns(self._loop)
         self._tick: asyncio.TimerHandle | None = None
@@ -147,6 +150,7 @@ class Hub:
         number = self.connections.pop(connection, None)
         self._give_back.freed(connection.waiting_bytes())
         self.backlogs.note(connection, 0)
+        self._trickle.forget(connection)
         if number is not None:
             self._spokes[number].discard(connection)
             self.metrics.connections_closed.add(reason)
@@ -156,6 +160,21 @@ class Hub:
     def send_soon(self, connection: GatewayConnection) -> None:
         """Flush a connection at the end of this turn of the loop, or in one of the next when there are many."""
         self._flushes.add((connection.flush_soon,))
+
+    def send_later(self, connection: GatewayConnection) -> None:
+        """Flush a connection within two milliseconds, with what comes for it until then (see ``Trickle``)."""
+        due = self._trickle.add(connection, time.monotonic())
+        if due is not None:
+            due.flush_soon()
+        if self._late_writes is None and self._trickle:
+            self._late_writes = self._loop.call_later(WITHIN_S, self._flush_late)
+
+    def _flush_late(self) -> None:
+        self._late_writes = None
+        for connection in self._trickle.late(time.monotonic()):
+            connection.flush_soon()
+        if self._trickle:
+            self._late_writes = self._loop.call_later(WITHIN_S, self._flush_late)
 
     def send_streams(self, turn: Callable[[], None]) -> None:
         """Let a connection have a turn of sending what its streams have, soon."""
@@ -261,7 +280,7 @@ class Hub:
         self.encoder.stop()
         self.server_topics.stop()
         self.intake.decoder.stop()
-        for timer in (self._tick, self._resting):
+        for timer in (self._tick, self._resting, self._late_writes):
             if timer is not None:
                 timer.cancel()
 

@@ -26,6 +26,9 @@ class Link(Protocol):
     def owe(self, nbytes: int) -> None:
         """Count bytes of an answer as unread though they are not written yet, or, if negative, no longer."""
 
+    def post_soon(self, payloads: Sequence[bytes]) -> None:
+        """Send binary messages within a millisecond or two, in one write with what comes until then."""
+
     def send_now(self, payloads: Sequence[bytes]) -> None:
         """Send binary messages, at once and together."""
 

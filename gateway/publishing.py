@@ -38,7 +38,7 @@ _log = logging.getLogger("tidegate.gateway")
 
 
 class Publications:
-    """Who publishes; told of streams by the engine (see ``streams.host.Observer``), and tells the counter."""
+    """Who publishes; told of streams by the engine (see ``streams.audience.Observer``), and tells the counter."""
 
     def __init__(self, broadcast: Broadcast, permissions: Permissions, counter: StreamCounter) -> None:
         self._broadcast = broadcast

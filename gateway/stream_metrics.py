@@ -44,7 +44,7 @@ class StreamNumbers:
 
 
 class StreamCounter:
-    """Counts what the engine tells of streams (see ``streams.host.Observer``)."""
+    """Counts what the engine tells of streams (see ``streams.audience.Observer``)."""
 
     __slots__ = ("_metrics",)
 

@@ -37,6 +37,10 @@ class StreamResults:
         self._encode = results.encode
         self._known = results.known
 
+    def short(self, name: Id, item: Produced) -> bytes | None:
+        """Write a small result, one like which was written before, with a msgpack header; None for any other."""
+        return self._known(name, item, item.outputs) if item.nbytes < LARGE_BYTES else None
+
     def write(self, name: Id, form: Form, item: Item) -> bytes | LargeResult:
         """Write one item of the stream that has this name.
 
@@ -45,7 +49,7 @@ class StreamResults:
         """
         if type(item) is Produced:
             outputs = item.outputs
-            if form is MSGPACK and item.nbytes < LARGE_BYTES and (data := self._known(name, item, outputs)) is not None:
+            if form is MSGPACK and (data := self.short(name, item)) is not None:
                 return data
             result = _result(name, item)
             if is_large(outputs.values(), form):

@@ -14,8 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tidegate.codecs.errors import Form
-from tidegate.models.streams.ring import Gap
-from tidegate.models.streams.stream import Ended
+from tidegate.models.streams.ring import Ended, Gap
 
 from .large_result import LargeResult
 from .replies import why_not_written
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tidegate.codecs.parts import Id
-    from tidegate.models.streams.ring import Item
+    from tidegate.models.streams.ring import Item, Produced
     from tidegate.models.streams.stream import Stream
 
     from .hub import Hub
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 AHEAD_BYTES = 262_144
 """What a client may leave unread before its streams wait: more than a socket takes at once, so that no time is lost, and no
 more, so that results are fresh and a client on a poor line is not taken for one that does not read."""
-TEXT = Form.TEXT  # looking a member up in its class takes longer than comparing it
+MSGPACK, TEXT = Form.MSGPACK, Form.TEXT  # looking a member up in its class takes longer than comparing it
 _TURN = 64  # cost of what is written in one turn: that of so many small results, a fraction of a millisecond
 _BYTES = 4096  # that take as long to write as a small result
 _LETTERS = 512  # the same, as text
@@ -69,7 +68,7 @@ class StreamSender:
         ended: told of a stream whose end has to be sent now, with the reason and the time.
     """
 
-    __slots__ = ("_ahead", "_ended", "_hub", "_link", "_ready", "_replies", "_scheduled", "_write")
+    __slots__ = ("_ahead", "_ended", "_hub", "_link", "_ready", "_replies", "_scheduled", "_short", "_write")
 
     def __init__(self, hub: Hub, link: Link, replies: Replies, ended: Callable[[Stream, str, float], None]) -> None:
         self._hub = hub
@@ -77,6 +76,7 @@ class StreamSender:
         self._replies = replies
         self._ended = ended
         self._write = hub.stream_results.write
+        self._short = hub.stream_results.short
         self._ready: dict[Stream, None] = {}
         self._scheduled = False
         self._ahead = min(AHEAD_BYTES, hub.settings.outbound_bytes // 2)
@@ -85,6 +85,25 @@ class StreamSender:
         """Take note that there is something to take (see ``Receiver``)."""
         self._ready[stream] = None
         self.has_room()
+
+    def streams_made(self, made: Sequence[tuple[Stream, Produced]]) -> None:
+        """Send what streams have just made, but for those of which something waits before it (see ``Receiver``)."""
+        free = self._link.backlog < self._ahead and not self._replies.closed
+        payloads: list[bytes] = []
+        for stream, item in made:
+            channel: Channel = stream.tag
+            if not free or channel.waits or channel.held:
+                stream.ring.add(item)
+                self.stream_has(stream)
+            elif not stream.ring.pass_on(item):
+                self.stream_has(stream)
+            elif (payload := self._brief(channel, item)) is not None:
+                payloads.append(payload)
+            else:
+                self._send(stream, channel, item)
+        if payloads:
+            self._link.post_soon(payloads)
+            self._hub.metrics.model(made[0][0].model.name).streams.results += len(payloads)
 
     def has_room(self) -> None:
         """Go on, if the client has read enough."""
@@ -102,6 +121,9 @@ class StreamSender:
         self._link.send_now(())
         if not self._replies.closed:
             self.has_room()
+
+    def _brief(self, channel: Channel, item: Produced) -> bytes | None:
+        return self._short(channel.name, item) if channel.form is MSGPACK else None
 
     def _serve(self, stream: Stream) -> int:
         """Send some of what a stream has; return what that cost."""

@@ -47,16 +47,20 @@ class Chain(Generic[T]):
         assert self._first is not None
         return self._first.item  # type: ignore[no-any-return]  # links know no types
 
+    def append(self, item: T) -> None:
+        """Add an item behind the others."""
+        link = _Link(item)
+        if self._last is None:
+            self._first = link
+        else:
+            self._last.behind = link
+        self._last = link
+        self.count += 1
+
     def extend(self, items: Iterable[T]) -> None:
         """Add items behind the others."""
         for item in items:
-            link = _Link(item)
-            if self._last is None:
-                self._first = link
-            else:
-                self._last.behind = link
-            self._last = link
-            self.count += 1
+            self.append(item)
 
     def popleft(self) -> T:
         """Take away the first item; there must be one."""

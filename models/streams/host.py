@@ -11,12 +11,13 @@ import asyncio
 import logging
 import time
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING
 
 from tidegate.errors import InvalidInput, ShuttingDown, TidegateError, UnknownStream
 
 from ..request import NEVER
 from . import snapshot as snapshots
+from .audience import Attached
 from .content import content
 from .population import Population, StreamBounds
 from .ring import ring_of
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
     from ..request import Answer, Request
     from ..scheduler import Scheduler
     from ..worker import Worker
-    from .ring import Overflow, Watcher
-    from .stream import Status
+    from .audience import Observer, Receiver
+    from .ring import Overflow, Produced, Watcher
 
     Scalar = bool | int | float | str
 
@@ -45,35 +46,6 @@ _log = logging.getLogger("tidegate.models")
 
 _PER_TURN = 256
 _WEIGHED_EVERY = 16  # results, while a step goes on at its slot
-
-
-class Receiver(Protocol):
-    """Whoever takes what a stream has to tell."""
-
-    def stream_has(self, stream: Stream) -> None:
-        """Take note that there is something to take. Called on the event loop, never while a stream is opened."""
-
-
-class Observer(Protocol):
-    """Whoever counts. Called on the event loop; must be quick."""
-
-    def stream_opened(self, stream: Stream) -> None:
-        """A stream was opened."""
-
-    def stream_closed(self, stream: Stream, reason: str) -> None:
-        """A stream has ended."""
-
-    def step_ended(self, stream: Stream, code: str) -> None:
-        """A step has ended: ``ok``, or with the code of an error."""
-
-
-class Attached(NamedTuple):
-    """How a stream stands for somebody who comes back to it."""
-
-    next_step: int
-    replay_from: int
-    seq: int
-    status: Status
 
 
 class StreamHost:
@@ -219,15 +191,26 @@ class StreamHost:
         now: float,
         timeout_s: float = NEVER,
         parameters: Mapping[str, Scalar] | None = None,
+        known: int | None = None,
     ) -> None:
         """Take in a step; one that was taken in before is ignored.
+
+        Args:
+            stream: whose it is.
+            number: its number, from 1.
+            inputs: tensors by name.
+            now: the time.
+            timeout_s: seconds after which it is no longer wanted.
+            parameters: see ``StreamSpec.agenda``.
+            known: its ``content``, if that was found out before.
 
         Raises:
             UnknownStream, UnexpectedStep, StepConflict: it cannot be this stream's next one.
             InvalidInput: its inputs or parameters are not what the model takes.
             Overloaded: too much waits.
         """
-        known = content(inputs, parameters)
+        if known is None:
+            known = content(inputs, parameters)
         if not stream.expects(number, known):
             return
         self.population.check_bytes()
@@ -334,12 +317,30 @@ class StreamHost:
 
     def _stepped(self, run: Run, answers: Sequence[Answer], now: float) -> None:
         """Take what came of steps that go on at their slot meanwhile; so whoever listens is told at once."""
+        made: dict[Receiver, list[tuple[Stream, Produced]]] = {}
         for request, start, stop in answers:
             stream: Stream = request.tag
-            if not stream.ran(request, run, start, stop, now) or not stream.ring.seq % _WEIGHED_EVERY:
+            item = stream.stepped(request, run, start, now)
+            if item is None:
+                stream.ran(request, run, start, stop, now)
                 self._settle(stream)
-            elif stream.receiver is not None and stream.ready:
-                self._tell(stream)
+                continue
+            if not stream.ring.seq % _WEIGHED_EVERY:
+                self.population.weigh(stream)
+            if stream.receiver is None:
+                stream.ring.add(item)
+            else:
+                made.setdefault(stream.receiver, []).append((stream, item))
+        for receiver, items in made.items():
+            self._tell_made(receiver, items)
+
+    def _tell_made(self, receiver: Receiver, made: Sequence[tuple[Stream, Produced]]) -> None:
+        try:
+            receiver.streams_made(made)
+        except Exception:
+            _log.exception("what streams have made could not be handed over")
+            for stream, _ in made:
+                self._end(stream, "internal")
 
     def failed(self, request: Request, error: TidegateError) -> None:
         """Take the error of a step (see ``Sink``)."""

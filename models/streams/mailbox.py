@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from tidegate.errors import Cancelled, UnknownStream
 from tidegate.results import StreamResult
 
-from .ring import Failed, Gap
-from .stream import Ended
+from .ring import Ended, Failed, Gap
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tidegate.errors import TidegateError
 
     from .ring import Item, Produced
@@ -84,6 +85,12 @@ class Mailbox:
         """Take what there is room for (see ``Receiver``)."""
         self._stream = stream
         self._take()
+
+    def streams_made(self, made: Sequence[tuple[Stream, Produced]]) -> None:
+        """Take what there is room for (see ``Receiver``)."""
+        for stream, item in made:
+            stream.ring.add(item)
+            self.stream_has(stream)
 
     async def next(self, step: Awaited) -> StreamResult:
         """Return the next result of a step, when there is one.

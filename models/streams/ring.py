@@ -90,6 +90,12 @@ class Gap(Struct, frozen=True, gc=False):
         return self.last
 
 
+class Ended(Struct, frozen=True, gc=False):
+    """The end of a stream; nothing comes after it."""
+
+    reason: str
+
+
 Numbered = Produced | Failed
 Item = Numbered | Gap
 Watcher = Callable[[Numbered], None]
@@ -178,12 +184,24 @@ class Ring:
             self._drop_all()
         self._waiting.append(item)
         if type(item) is Produced:
-            item.nbytes = _ITEM_BYTES
-            for array in item.outputs.values():
-                item.nbytes += array.nbytes
+            item.nbytes = _nbytes(item)
         self.nbytes += item.nbytes
         if not self._acknowledged or self._overflow != "block":
             self._make_room()
+
+    def pass_on(self, item: Produced) -> bool:
+        """Number an item, and take it at once if nothing waits before it and the credit covers it; tell whether it is taken."""
+        seq = self.seq + 1
+        if self._waiting or seq > self._until:
+            self.add(item)
+            return False
+        self.seq = self._taken = item.seq = seq
+        item.nbytes = nbytes = _nbytes(item)
+        self.nbytes += nbytes
+        self._kept.append(item)
+        if not self._acknowledged or self._overflow != "block":
+            self._make_room()
+        return True
 
     def grant(self, until: int | None, seen: int | None = None) -> None:
         """Allow items up to number ``until`` to be taken, and forget what was seen; neither is ever taken back."""
@@ -320,12 +338,26 @@ class _WatchedRing(Ring):
         super().add(item)
         self._watcher(item)
 
+    def pass_on(self, item: Produced) -> bool:
+        """Do what ``Ring.pass_on`` does, and tell of the item."""
+        taken = super().pass_on(item)
+        if taken:
+            self._watcher(item)
+        return taken
+
 
 def ring_of(watcher: Watcher | None, overflow: Overflow, most: int, most_bytes: int, until: int | None) -> Ring:
     """Make a ring of whose items a watcher is told, if there is one; others cost nothing for that."""
     if watcher is None:
         return Ring(overflow, most, most_bytes, until)
     return _WatchedRing(watcher, overflow, most, most_bytes, until)
+
+
+def _nbytes(item: Produced) -> int:
+    nbytes = _ITEM_BYTES
+    for array in item.outputs.values():
+        nbytes += array.nbytes
+    return nbytes
 
 
 def _first(item: Item) -> int:

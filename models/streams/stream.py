@@ -17,13 +17,13 @@ Bounds: those of its steps and its ring.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from tidegate.errors import Cancelled, DeadlineExceeded, TidegateError
 
 from ..request import NEVER, Request
 from .outcome import NO_RUN, timing_of, told
-from .ring import Failed, Item, Produced, Ring
+from .ring import Ended, Failed, Item, Produced, Ring
 from .row_state import alone
 from .steps import Step, Steps
 
@@ -38,32 +38,12 @@ if TYPE_CHECKING:
     from ..request import Sink
     from ..worker import Worker
     from .agenda import Agenda, Made, State
+    from .runs import Runs
 
+_LITTLE_ROOM = 8  # steps: as many as a batch may be ahead
 _TOKEN_BYTES = 8  # of what is told while a step goes on at its slot
 
 Status = Literal["open", "closing", "closed"]
-
-
-class Ended(NamedTuple):
-    """The end of a stream; nothing comes after it."""
-
-    reason: str
-
-
-class Runs(Protocol):
-    """Who runs requests."""
-
-    def run(self, request: Request) -> None:
-        """Queue a request; raises what ``Scheduler.add`` raises."""
-
-    def give_up(self, request: Request) -> None:
-        """Cancel a request."""
-
-    def soon(self, stream: Stream) -> None:
-        """Let a stream go on, soon: there may be room for what it makes."""
-
-    def step_ended(self, stream: Stream, code: str) -> None:
-        """Take note that a step has ended: ``ok``, or with the code of an error."""
 
 
 class Stream:
@@ -88,6 +68,7 @@ class Stream:
     __slots__ = (
         "_before",
         "_request",
+        "_room",
         "_running",
         "_runs",
         "_sink",
@@ -142,6 +123,7 @@ class Stream:
         self._steps = steps
         self._running: Step | None = None
         self._request: Request | None = None
+        self._room = 0  # for what a step makes that goes on at its slot, when it was last looked
         self._before: State = state
         self._state_bytes = _bytes(state)
 
@@ -324,7 +306,24 @@ class Stream:
         """Let a request go on at its slot, with what it has come to (rule 4)."""
         request.arrays = (cast("Array", self.state),)
         request.arrival = run.started + run.compute_s
-        request.steps = self.ring.room(_TOKEN_BYTES) or 1
+        request.steps = self._room = self.ring.room(_TOKEN_BYTES) or 1
+
+    def stepped(self, request: Request, run: Run, at: int, now: float) -> Produced | None:
+        """Take what came of a step that goes on at its slot, and return it for the ring; None if ``ran`` has to be asked."""
+        step = self._running
+        if request is not self._request or step is None or self._room <= _LITTLE_ROOM:
+            return None
+        made = step.agenda.ran(self.state, run, at, at + 1)
+        if made.final or made.outputs is None:
+            return None
+        self.state = made.state
+        self.touched = now
+        self._room -= 1
+        request.arrays = (cast("Array", made.state),)
+        request.steps = self._room
+        timing = timing_of(request, run)
+        request.arrival = run.started + run.compute_s
+        return Produced(step.number, False, made.outputs, timing, made.text)
 
     def failed(self, request: Request, error: TidegateError, now: float) -> None:
         """Take note that a run has failed, and go on."""

@@ -23,9 +23,8 @@ from tidegate.gateway.session import Session
 from tidegate.gateway.settings import Settings
 from tidegate.gateway.stream_results import StreamResults
 from tidegate.models.catalogue import Catalogue
-from tidegate.models.streams.host import Attached
-from tidegate.models.streams.ring import Failed, Produced, ring_of
-from tidegate.models.streams.stream import Ended
+from tidegate.models.streams.audience import Attached
+from tidegate.models.streams.ring import Ended, Failed, Produced, ring_of
 from tidegate.models.worker import Worker
 from tidegate.results import Timing
 
@@ -73,6 +72,10 @@ class Stream:
         """Let a step make a result."""
         self.ring.add(Produced(step, final, {"y": np.full((1, size), value, np.float32)}, Timing(1, 2, 3), **more))
         self.tell()
+
+    def produced(self, step: int = 1, size: int = 1) -> tuple[Stream, Produced]:
+        """Return what a step has made that goes on, and the stream, as a receiver is told."""
+        return self, Produced(step, False, {"y": np.zeros((1, size), np.float32)}, Timing(1, 2, 3))
 
     def fail(self, error: TidegateError, step: int = 1) -> None:
         """Let a step fail."""
@@ -147,6 +150,7 @@ class Link:
         self.backlog = 0
         self.owed = 0
         self.flushes = 0
+        self.soon = 0
         self.sent: list[Any] = []
         self.ended: str | None = None
 
@@ -158,6 +162,11 @@ class Link:
 
     def owe(self, nbytes: int) -> None:
         self.owed += nbytes
+
+    def post_soon(self, payloads: list[bytes]) -> None:
+        self.soon += len(payloads)
+        for payload in payloads:
+            self.post(payload, text=False)
 
     def send_now(self, payloads: list[bytes]) -> None:
         self.flushes += 1

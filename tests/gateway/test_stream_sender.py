@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from stream_scene import Scene, said
@@ -179,3 +181,55 @@ def test_nothing_is_sent_to_who_is_gone() -> None:
     scene.encode()
     scene.turn_until_quiet()
     assert client.heard() == []
+
+
+def test_what_goes_on_is_sent_past_the_queue() -> None:
+    """What streams make whose steps go on is sent without a turn, together, and can be taken again after a rewind."""
+    scene = Scene()
+    client = scene.connect()
+    streams = [client.open(name) for name in "ab"]
+    for _ in range(3):
+        streams[0].receiver.streams_made([stream.produced() for stream in streams])
+    assert scene.turns == []
+    assert said(client.heard()) == [("result", name, 1, seq) for seq in (1, 2, 3) for name in "ab"]
+    assert client.link.soon == 2 * 3 - 1  # the first of its kind is written the long way
+    assert scene.metrics.model("double").streams.results == 6
+    assert [item.seq for item in _replayed(streams[0], 1)] == [2, 3]
+
+
+def _replayed(stream: Any, last_seq: int) -> list[Any]:
+    stream.ring.rewind(last_seq)
+    return stream.take(8)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("why", ["waits", "backlog", "credit", "closed"])
+def test_what_cannot_be_sent_past_the_queue_waits_in_it(why: str) -> None:
+    """Behind what waits, without credit, and for a client that does not read, what goes on keeps its place."""
+    scene = Scene()
+    client = scene.connect()
+    stream = client.open("a", until=0) if why == "credit" else client.open("a")
+    if why == "waits":
+        stream.make(size=1)
+    elif why == "backlog":
+        client.link.backlog = AHEAD_BYTES
+    elif why == "closed":
+        client.session._replies.close()
+    stream.receiver.streams_made([stream.produced(step=2)])
+    assert client.heard() == []
+    stream.ring.grant(9)
+    assert [item.step for item in stream.take(8)] == ([1, 2] if why == "waits" else [2])
+
+
+@pytest.mark.parametrize("form", [Form.TEXT, Form.MSGPACK])
+def test_what_goes_on_is_told_in_every_form(form: Form) -> None:
+    """As text, and where a result is large, it goes the long way, in order."""
+    scene = Scene()
+    client = scene.connect(form)
+    stream = client.open("a")
+    for size in (1, 50_000, 1):
+        stream.receiver.streams_made([stream.produced(size=size)])
+    while scene.jobs or scene.turns:
+        scene.encode()
+        scene.turn_until_quiet()
+    assert said(client.heard()) == [("result", "a", 1, seq) for seq in (1, 2, 3)]
+    assert client.link.soon == (form is Form.MSGPACK)  # the last one

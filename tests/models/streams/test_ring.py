@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tidegate.models.streams.ring import Gap, Produced, Ring
+from tidegate.models.streams.ring import Gap, Produced, Ring, ring_of
 from tidegate.results import Timing
 
 TIMING = Timing(0, 0, 1)
@@ -157,3 +159,52 @@ def test_what_is_abandoned_is_told_as_a_gap_without_credit() -> None:
     ring = filled(Ring("block", 8, 1 << 20, until=0), 3)
     ring.abandon()
     assert told(ring.take(8)) == [(1, 3)]
+
+
+ACTIONS = st.one_of(
+    st.tuples(st.just("make"), st.just(0)),
+    st.tuples(st.just("pass"), st.just(0)),
+    st.tuples(st.just("take"), st.integers(1, 4)),
+    st.tuples(st.just("grant"), st.integers(0, 12)),
+    st.tuples(st.just("see"), st.integers(0, 12)),
+    st.tuples(st.just("rewind"), st.integers(0, 12)),
+)
+
+
+@given(st.sampled_from(["block", "latest", "drop_oldest"]), st.none() | st.integers(0, 6), st.lists(ACTIONS, max_size=30))
+def test_to_pass_on_is_to_add_and_take(overflow: Any, until: int | None, actions: list[tuple[str, int]]) -> None:
+    """What is passed on is what would be taken at once if it were added, and leaves the ring as that would."""
+    rings = [Ring(overflow, 3, 1500, until), Ring(overflow, 3, 1500, until)]
+    for number, (action, value) in enumerate(actions):
+        outcomes = [_act(ring, action, value, number, passes=passes) for ring, passes in zip(rings, (True, False), strict=True)]
+        assert outcomes[0] == outcomes[1]
+        assert _state(rings[0]) == _state(rings[1])
+
+
+def _act(ring: Ring, action: str, value: int, number: int, *, passes: bool) -> Any:
+    item = Produced(number, True, {"y": np.zeros(40)}, TIMING)
+    if action == "pass" and passes:
+        return [item.seq] if ring.pass_on(item) else []
+    if action == "pass":
+        free = not ring.waiting
+        ring.add(item)
+        return told(ring.take(1)) if free else []
+    if action == "make":
+        return ring.add(item)
+    if action == "take":
+        return told(ring.take(value))
+    if action == "rewind":
+        return ring.rewind(value)
+    return ring.grant(value) if action == "grant" else ring.grant(None, min(value, ring.seq))
+
+
+def _state(ring: Ring) -> tuple[Any, ...]:
+    return ring.seq, ring.nbytes, ring.dropped, len(ring), ring.waiting, ring.ready, ring.has_room(), ring.room(8), ring.surplus
+
+
+def test_a_watcher_is_told_of_what_is_passed_on() -> None:
+    """Whoever watches a stream is told of each item once, passed on or not."""
+    watched: list[int] = []
+    ring = ring_of(lambda item: watched.append(item.seq), "block", 8, 1 << 20, 2)
+    passed = [ring.pass_on(Produced(number, True, {}, TIMING)) for number in range(4)]
+    assert (passed, watched) == ([True, True, False, False], [1, 2, 3, 4])

@@ -21,12 +21,12 @@ from tidegate.models.streams.population import StreamBounds
 from tidegate.models.streams.ring import Gap, Produced
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
     from tidegate.models.batch import Batch, Run
-    from tidegate.models.streams.ring import Failed
-    from tidegate.models.streams.stream import Ended, Stream
+    from tidegate.models.streams.ring import Ended, Failed
+    from tidegate.models.streams.stream import Stream
 
 ENDLESS = CACHED_LOOP.replace("stop = [3]", "stop = []").replace("max_steps = 40", "max_steps = 60")
 PROMPT = np.array([5, 6, 7])
@@ -163,6 +163,11 @@ class Slow:
     def stream_has(self, stream: Stream) -> None:
         self.has.set()
 
+    def streams_made(self, made: Sequence[tuple[Stream, Produced]]) -> None:
+        for stream, item in made:
+            stream.ring.add(item)
+        self.has.set()
+
     @property
     def tokens(self) -> list[int]:
         return [int(item.outputs["token"][0]) for item in self.taken if isinstance(item, Produced) and item.outputs]
@@ -236,3 +241,34 @@ async def test_what_is_dropped_comes_back_to_nobody(engine: tidegate.Engine) -> 
         engine.streams.drop(stream, "closed")
     assert await text(engine, 1) == expected
     assert engine.streams.nbytes == 0
+
+
+async def test_tokens_are_shared_and_cannot_be_changed(engine: tidegate.Engine) -> None:
+    """Equal tokens are told as one array, which nobody can write to for the others."""
+    results = [result async for result in engine.generate("letters", PROMPT, max_steps=40, temperature=1.0, seed=1)]
+    told = [result["token"] for result in results[2:-1]]
+    with pytest.raises(ValueError, match="read-only"):
+        told[0][0] = 9
+    assert len({id(array) for array in told}) < len(told)
+
+
+async def test_whoever_cannot_take_what_goes_on_loses_only_his_own(
+    engine: tidegate.Engine, stayed: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A receiver that raises ends its streams, is written to the log, and disturbs no others in the same batch."""
+    expected = await text(engine, 1, LONG)
+
+    class Broken(Slow):
+        def streams_made(self, made: Sequence[tuple[Stream, Produced]]) -> None:
+            raise RuntimeError("broken")
+
+    broken = Broken()
+    now = time.monotonic()
+    stream = engine.streams.open("letters", constants={}, receiver=broken, client=Client(), now=now)
+    engine.streams.step(stream, 1, {"prompt": PROMPT[:2]}, now=now, parameters={"max_steps": LONG, "seed": 2})
+    assert await text(engine, 1, LONG) == expected
+    while stream.status != "closed":  # noqa: ASYNC110 - nobody is told
+        await asyncio.sleep(0)
+    assert stream.ended is not None
+    assert stream.ended.reason == "internal"
+    assert "could not be handed over" in caplog.text

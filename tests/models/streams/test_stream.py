@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tidegate.errors import ModelFailed, Overloaded, StepConflict, UnexpectedStep, UnknownStream
-from tidegate.models.streams.ring import Failed, Produced
-from tidegate.models.streams.stream import Ended, Stream
+from tidegate.models.streams.ring import Ended, Failed, Produced
 
 from .stream_fakes import Adding, Hand, make_stream
+
+if TYPE_CHECKING:
+    from tidegate.models.streams.stream import Stream
 
 
 def accept(stream: Stream, value: float, runs: int = 1, deadline: float = float("inf")) -> int:
