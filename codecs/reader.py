@@ -39,11 +39,13 @@ class Received(Struct, gc=False):
         message: the message; None for an op that this version does not know, which clients ignore.
         tensors: its tensors by name, in order; read-only, and views on the message's bytes where they came as bytes.
         form: how it was written, and so how an answer should be.
+        context: a place for the reader's user to keep what it found out about the message.
     """
 
     message: Any
     tensors: dict[str, Array]
     form: Form
+    context: Any = None
 
 
 class Reader:

@@ -1,7 +1,8 @@
 """Large messages: put together, checked and decoded in steps, on whatever thread. Knows neither connections nor requests.
 
 Putting the parts of a message of more than a megabyte together does not hold the interpreter; that is why it belongs on
-another thread too. Whatever happens there, an outcome with an id comes back.
+another thread too, and so does finding out what a step says, to tell it from another: that takes a millisecond for a megabyte.
+Whatever happens there, an outcome with an id comes back.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import logging
 from typing import TYPE_CHECKING, NamedTuple
 
 from tidegate.codecs.errors import NOBODY, CodecError, Form, Subject
+from tidegate.codecs.messages import Step
 from tidegate.errors import InternalError, TidegateError
+from tidegate.models.streams.content import content
 
 if TYPE_CHECKING:
     from tidegate.codecs.reader import Reader, Received
@@ -60,6 +63,9 @@ def decode(reader: Reader, parts: list[bytes], *, is_text: bool) -> Steps[Decode
         _log.exception("a message could not be decoded")
         why = InternalError("the message could not be decoded; the gateway's log says more")
         return Decoded(payload, why, reader.identify(payload, is_text=is_text), form)
+    if type(received.message) is Step:
+        yield
+        received.context = content(received.tensors, received.message.parameters)
     return Decoded(payload, received, NOBODY, form)
 
 

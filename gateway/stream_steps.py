@@ -27,7 +27,8 @@ def step(ops: StreamOps, message: Step, received: Received, now: float) -> None:
     if ops.hub.draining and message.step >= stream.next_step:
         ops.check_serving()
     timeout_s = _timeout_s(message)
-    ops.host.step(stream, message.step, received.tensors, now=now, timeout_s=timeout_s, parameters=message.parameters)
+    known, parameters = received.context, message.parameters
+    ops.host.step(stream, message.step, received.tensors, now=now, timeout_s=timeout_s, parameters=parameters, known=known)
 
 
 def take_known(ops: StreamOps, payload: bytes, now: float) -> bool:

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from tidegate.codecs.errors import CodecError, Form
-from tidegate.codecs.messages import Infer
+from tidegate.codecs.messages import Infer, Step
 from tidegate.codecs.reader import Received, client_messages
 from tidegate.codecs.steps import finish
 from tidegate.codecs.writer import encode
 from tidegate.errors import InternalError
 from tidegate.gateway.large_messages import Decoded, decode
+from tidegate.models.streams.content import content
 
 READER = client_messages()
 X = np.arange(50_000, dtype=np.float32).reshape(1, -1)
@@ -71,3 +72,13 @@ def test_a_decoder_that_fails_is_an_answer(
     assert isinstance(decoded.got, InternalError)
     assert (decoded.subject.id, decoded.form) == (7, form)
     assert caplog.records
+
+
+@pytest.mark.parametrize("form", Form)
+def test_what_a_large_step_says_is_found_out_with_it(form: Form) -> None:
+    """To tell a repetition from another step takes long for a large one, so it is prepared where the message is decoded."""
+    message = Step(stream="s", step=3, parameters={"seed": 1})
+    decoded = finish(decode(READER, parts_of(encode(message, form, {"x": X})), is_text=form is Form.TEXT))
+    assert isinstance(decoded.got, Received)
+    assert decoded.got.context == content({"x": X}, {"seed": 1})
+    assert decoded.got.context != content({"x": X + 1}, {"seed": 1})
