@@ -267,3 +267,10 @@ def test_the_module_can_be_run() -> None:
     command = [sys.executable, "-m", "tidegate.gateway.cli", "serve", "--zzz"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
     assert (done.returncode, done.stdout, done.stderr) == (2, "", "tidegate: unknown option or argument: --zzz\n")
+
+
+def test_the_package_is_the_command() -> None:
+    """``python -m tidegate`` does what ``tidegate`` does."""
+    command = [sys.executable, "-m", "tidegate", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout.startswith("tidegate ")
