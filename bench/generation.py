@@ -7,7 +7,8 @@ hand around onnxruntime alone, on the core of the compute slot: one row, and 32 
 Tokens are the most likely ones, which must be those of the lone loop, or drawn at random, which must be the same for the
 same seed in every window.
 
-Two cores: one computes and nothing else, as for onnxruntime alone; the server's loop and the load share the other.
+Two cores: one computes and nothing else, as for onnxruntime alone; the server's loop and the load share the other. The loops by
+hand run directly before and after the window of 32 together, since a rented core changes its speed by half within seconds.
 """
 
 from __future__ import annotations
@@ -50,16 +51,27 @@ class Alone:
 
 
 @dataclass(slots=True)
-class Round:
-    """The loops by hand, and for each temperature one at a time, 32 together, and 32 that begin when another ends."""
+class Choice:
+    """With one temperature: one at a time, 32 together, 32 in turn, and the loops by hand around the second of these."""
 
-    alone: Alone
-    served: dict[float, dict[str, GenerationWindow]]
+    served: dict[str, GenerationWindow]
+    around: tuple[Alone, Alone]
+
+    def alone(self, temperature: float, rows: int) -> float:
+        """Return tokens/s of a loop by hand: the mean of before and after."""
+        return sum(each.rates[temperature][rows] for each in self.around) / len(self.around)
+
+
+@dataclass(slots=True)
+class Round:
+    """Everything once, by temperature."""
+
+    choices: dict[float, Choice]
 
     @property
     def parts(self) -> list[Alone | GenerationWindow]:
         """All that was measured."""
-        return [self.alone, *(window for ways in self.served.values() for window in ways.values())]
+        return [part for choice in self.choices.values() for part in (*choice.around, *choice.served.values())]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +83,19 @@ class Stage:
 
     def once(self) -> Round:
         """Measure everything once."""
+        return Round({temperature: self._choice(temperature) for temperature in CHOICES})
+
+    def _choice(self, temperature: float) -> Choice:
+        one = self._window("one", temperature)
+        before = self._alone()
+        together = self._window("together", temperature)
+        after = self._alone()
+        return Choice({"one": one, "together": together, "steady": self._window("steady", temperature)}, (before, after))
+
+    def _alone(self) -> Alone:
         plan, core = self.bench.plan, self.bench.cores[0]
         flags = measure.flags(core=core, seconds=plan.raw_s, home=self.bench.options.home)
-        found = runs.result("generation_raw", flags, MARGIN_S)
-        alone = msgspec.convert(found, Alone, strict=False)
-        return Round(alone, {choice: {way: self._window(way, choice) for way in WAYS} for choice in CHOICES})
+        return msgspec.convert(runs.result("generation_raw", flags, MARGIN_S), Alone, strict=False)
 
     def _window(self, way: str, temperature: float) -> GenerationWindow:
         plan, many = self.bench.plan, way != "one"
@@ -109,7 +129,7 @@ def _windows(rounds: list[Round], choice: float) -> str:
             *(w.threads_share * 100, w.loop_share * 100, w.load_share * 100),
         )
         for i, r in enumerate(rounds, 1)
-        for way, w in r.served[choice].items()
+        for way, w in r.choices[choice].served.items()
     ]
     return table(heads, lines)
 
@@ -118,8 +138,9 @@ def _shares(rounds: list[Round], choice: float) -> list[dict[str, float]]:
     """Return for each round the rates, and those of the many by each that they are compared with."""
     found = []
     for r in rounds:
-        one, together, steady = (r.served[choice][way].rate for way in WAYS)
-        loop, batch = r.alone.rates[choice][1], r.alone.rates[choice][CONCURRENT]
+        measured = r.choices[choice]
+        one, together, steady = (measured.served[way].rate for way in WAYS)
+        loop, batch = measured.alone(choice, 1), measured.alone(choice, CONCURRENT)
         rates = {"loop of one row": loop, f"of {CONCURRENT}": batch, "served: one": one, "together": together, "steady": steady}
         shares = {
             "together / one": ratio(together, one),
@@ -136,7 +157,7 @@ def _report(rounds: list[Round], choice: float) -> list[Verdict]:
     print(f"\n### Tokens: {name}\n\n{_windows(rounds, choice)}")
     lines = [(f"round {i}", *each.values(), disturbance(r)) for i, (r, each) in enumerate(zip(rounds, shares, strict=True), 1)]
     print("\n" + table(["tokens/s", *shares[0], "steal/other"], lines))
-    windows = [window for r in rounds for window in r.served[choice].values()]
+    windows = [window for r in rounds for window in r.choices[choice].served.values()]
     answers, wrong = sum(w.checked.answers for w in windows), differing(windows)
     print(f"\n{answers:,} tokens, each there and in order; prompts that got other tokens in another window: {wrong}")
     verdicts = [
