@@ -258,7 +258,7 @@ async def test_memory_comes_back(serve: Serve, quick_models: Path) -> None:
             sock.close()
         return server.memory_bytes()
 
-    # The allocators of libc and onnxruntime keep what they once had, up to a point; and what a round has left is given back at most
+    # The allocators of libc and onnxruntime keep what they once had, up to a point; what a round has left is given back at most
     # once in five seconds, so the least of several rounds is looked at.
     held = [await round_of(4, 4 * turn) for turn in range(1, 13)]
     assert min(held[-3:]) < min(held[3:6]) + 100 * MIB, held
