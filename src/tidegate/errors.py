@@ -63,6 +63,12 @@ class TidegateError(Exception):
         self.expected = expected
         self.retry_after_ms = retry_after_ms
 
+    def __str__(self) -> str:
+        """Return the message, and what was expected where it does not say so itself."""
+        if self.expected is None or self.expected in self.message:
+            return self.message
+        return f"{self.message}; expected {self.expected}"
+
 
 class InvalidMessage(TidegateError):
     """Raised when bytes are not a message of the protocol."""

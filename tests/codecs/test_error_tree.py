@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tidegate import errors
-from tidegate.errors import ResumeFailed, TidegateError, UnexpectedStep, error_from_code
+from tidegate.errors import InvalidInput, ResumeFailed, TidegateError, UnexpectedStep, error_from_code
 
 CLASSES = [cls for cls in vars(errors).values() if isinstance(cls, type) and issubclass(cls, TidegateError)]
 LOCAL = ("error", errors.ConnectionLost.code)
@@ -16,7 +16,8 @@ def test_every_code_gives_its_class(code: str) -> None:
     """An error that comes over the wire is of the class that has its code, with what it said."""
     error = error_from_code(code, "why", param="p", expected="e", expected_step=5, lost=["s", 7])
     assert type(error) in CLASSES
-    assert (error.code, error.message, str(error)) == (code, "why", "why")
+    assert (error.code, error.message) == (code, "why")
+    assert str(error) == ("why" if error.expected is None else "why; expected e")
 
 
 def test_an_unexpected_step_says_which_is_expected() -> None:
@@ -33,3 +34,9 @@ def test_a_failed_resume_says_what_is_lost() -> None:
     assert isinstance(error, ResumeFailed)
     assert error.lost == ("s", 7)
     assert ResumeFailed("why").lost == ()
+
+
+def test_a_traceback_says_what_was_expected() -> None:
+    """Whoever only sees the error printed learns what would have been right, once."""
+    assert str(InvalidInput("top_k is '0'", expected="an integer from 1")) == "top_k is '0'; expected an integer from 1"
+    assert str(InvalidInput("x is FP64, the model takes FP32", expected="FP32")) == "x is FP64, the model takes FP32"
