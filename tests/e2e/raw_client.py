@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from websockets.speedups import apply_mask
@@ -104,7 +105,8 @@ class RawClient:
 
     async def hang_up(self) -> None:
         """Cut the connection, with whatever was not read."""
-        self.writer.transport.abort()
+        with suppress(AttributeError):  # asyncio, of a transport that has closed behind its last write: it has no loop any more
+            self.writer.transport.abort()
         async with asyncio.timeout(ANSWER_S):
             while self.writer.transport is not None and not self.reader.at_eof():
                 if not await self._discard():
