@@ -57,15 +57,15 @@ def decode(reader: Reader, parts: list[bytes], *, is_text: bool) -> Steps[Decode
     form = Form.TEXT if is_text else Form.MSGPACK
     try:
         received = yield from (reader.text_steps if is_text else reader.binary_steps)(payload)
+        if type(received.message) is Step:
+            yield
+            received.context = content(received.tensors, received.message.parameters)
     except CodecError as error:
         return Decoded(payload, error, error.subject, error.form or form)
     except Exception:
         _log.exception("a message could not be decoded")
         why = InternalError("the message could not be decoded; the gateway's log says more")
         return Decoded(payload, why, reader.identify(payload, is_text=is_text), form)
-    if type(received.message) is Step:
-        yield
-        received.context = content(received.tensors, received.message.parameters)
     return Decoded(payload, received, NOBODY, form)
 
 

@@ -37,9 +37,9 @@ class StreamResults:
         self._encode = results.encode
         self._known = results.known
 
-    def short(self, name: Id, item: Produced) -> bytes | None:
+    def short(self, name: Id, form: Form, item: Produced) -> bytes | None:
         """Write a small result, one like which was written before, with a msgpack header; None for any other."""
-        return self._known(name, item, item.outputs) if item.nbytes < LARGE_BYTES else None
+        return self._known(name, item, item.outputs) if form is MSGPACK and item.nbytes < LARGE_BYTES else None
 
     def write(self, name: Id, form: Form, item: Item) -> bytes | LargeResult:
         """Write one item of the stream that has this name.
@@ -49,7 +49,7 @@ class StreamResults:
         """
         if type(item) is Produced:
             outputs = item.outputs
-            if form is MSGPACK and (data := self.short(name, item)) is not None:
+            if (data := self.short(name, form, item)) is not None:
                 return data
             result = _result(name, item)
             if is_large(outputs.values(), form):

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 AHEAD_BYTES = 262_144
 """What a client may leave unread before its streams wait: more than a socket takes at once, so that no time is lost, and no
 more, so that results are fresh and a client on a poor line is not taken for one that does not read."""
-MSGPACK, TEXT = Form.MSGPACK, Form.TEXT  # looking a member up in its class takes longer than comparing it
+TEXT = Form.TEXT  # looking a member up in its class takes longer than comparing it
 _TURN = 64  # cost of what is written in one turn: that of so many small results, a fraction of a millisecond
 _BYTES = 4096  # that take as long to write as a small result
 _LETTERS = 512  # the same, as text
@@ -97,7 +97,7 @@ class StreamSender:
                 self.stream_has(stream)
             elif not stream.ring.pass_on(item):
                 self.stream_has(stream)
-            elif (payload := self._brief(channel, item)) is not None:
+            elif (payload := self._short(channel.name, channel.form, item)) is not None:
                 payloads.append(payload)
             else:
                 self._send(stream, channel, item)
@@ -121,9 +121,6 @@ class StreamSender:
         self._link.send_now(())
         if not self._replies.closed:
             self.has_room()
-
-    def _brief(self, channel: Channel, item: Produced) -> bytes | None:
-        return self._short(channel.name, item) if channel.form is MSGPACK else None
 
     def _serve(self, stream: Stream) -> int:
         """Send some of what a stream has; return what that cost."""

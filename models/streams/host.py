@@ -340,7 +340,7 @@ class StreamHost:
         except Exception:
             _log.exception("what streams have made could not be handed over")
             for stream, _ in made:
-                self._end(stream, "internal")
+                self._end_untold(stream)
 
     def failed(self, request: Request, error: TidegateError) -> None:
         """Take the error of a step (see ``Sink``)."""
@@ -380,10 +380,13 @@ class StreamHost:
             stream.receiver.stream_has(stream)
         except Exception:
             _log.exception("what a stream has could not be handed over")
-            if stream in self.population:
-                self._end(stream, "internal")
-            else:
-                stream.drop()
+            self._end_untold(stream)
+
+    def _end_untold(self, stream: Stream) -> None:
+        if stream in self.population:
+            self._end(stream, "internal")
+        else:
+            stream.drop()
 
 
 def _check_origin(found: Snapshot, worker: Worker) -> None:

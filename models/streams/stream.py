@@ -296,33 +296,33 @@ class Stream:
         else:
             self._take(made, timing_of(request, run), now)
             if run.stays and self._running is step:
-                self._stay(request, run)
+                self._stay(request, run, self.ring.room(_TOKEN_BYTES) or 1)
                 return True
             self._request = None
         self.go_on(now)
         return False
 
-    def _stay(self, request: Request, run: Run) -> None:
-        """Let a request go on at its slot, with what it has come to (rule 4)."""
+    def _stay(self, request: Request, run: Run, room: int) -> None:
+        """Let a request go on at its slot, with what it has come to, for as many steps as there is room for (rule 4)."""
         request.arrays = (cast("Array", self.state),)
         request.arrival = run.started + run.compute_s
-        request.steps = self._room = self.ring.room(_TOKEN_BYTES) or 1
+        request.steps = self._room = room
 
     def stepped(self, request: Request, run: Run, at: int, now: float) -> Produced | None:
         """Take what came of a step that goes on at its slot, and return it for the ring; None if ``ran`` has to be asked."""
         step = self._running
         if request is not self._request or step is None or self._room <= _LITTLE_ROOM:
             return None
-        made = step.agenda.ran(self.state, run, at, at + 1)
+        try:
+            made = step.agenda.ran(self.state, run, at, at + 1)
+        except Exception:  # ``ran`` meets it again, and tells of it
+            return None
         if made.final or made.outputs is None:
             return None
         self.state = made.state
         self.touched = now
-        self._room -= 1
-        request.arrays = (cast("Array", made.state),)
-        request.steps = self._room
         timing = timing_of(request, run)
-        request.arrival = run.started + run.compute_s
+        self._stay(request, run, self._room - 1)
         return Produced(step.number, False, made.outputs, timing, made.text)
 
     def failed(self, request: Request, error: TidegateError, now: float) -> None:

@@ -17,15 +17,16 @@ import tidegate
 from tidegate.errors import ModelFailed
 from tidegate.models.client import Client
 from tidegate.models.service import Service
+from tidegate.models.streams.generation import Generation
 from tidegate.models.streams.population import StreamBounds
-from tidegate.models.streams.ring import Gap, Produced
+from tidegate.models.streams.ring import Failed, Gap, Produced
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
     from tidegate.models.batch import Batch, Run
-    from tidegate.models.streams.ring import Ended, Failed
+    from tidegate.models.streams.ring import Ended
     from tidegate.models.streams.stream import Stream
 
 ENDLESS = CACHED_LOOP.replace("stop = [3]", "stop = []").replace("max_steps = 40", "max_steps = 60")
@@ -272,3 +273,24 @@ async def test_whoever_cannot_take_what_goes_on_loses_only_his_own(
     assert stream.ended is not None
     assert stream.ended.reason == "internal"
     assert "could not be handed over" in caplog.text
+
+
+async def test_a_step_that_cannot_be_taken_fails_alone(engine: tidegate.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A defect that meets one generation of a batch that stays ends that one; the others' tokens are what they are alone."""
+    expected = await text(engine, 1, LONG)
+    ran = Generation.ran
+
+    def failing(self: Generation, state: Any, run: Run, start: int, stop: int) -> Any:
+        if run.stays and run.size == 2 and self.constants is marked and stream._room > 9:
+            raise RuntimeError("a defect")
+        return ran(self, state, run, start, stop)
+
+    monkeypatch.setattr(Generation, "ran", failing)
+    slow, stream = await open_slow(engine, overflow="drop_oldest")
+    marked = stream._running.agenda.constants = dict(stream._running.agenda.constants)  # type: ignore[union-attr]
+    assert await text(engine, 1, LONG) == expected
+    await still(stream)
+    slow.taken += stream.take(100)
+    assert isinstance(slow.taken[-1], Failed)
+    assert slow.taken[-1].error.code == "internal"
+    engine.streams.drop(stream, "closed")
