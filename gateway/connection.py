@@ -138,12 +138,15 @@ class GatewayConnection(FrameConnection):
 
     def post(self, payload: bytes, *, text: bool) -> None:
         """Send one message at the end of this turn of the loop; dropped when the connection is closing."""
-        if self.protocol.state is not OPEN or self._reason is not None:
-            return
-        self._outbox.put(TEXT if text else BINARY, payload)
-        if not self._marked:
-            self._marked = True
-            self._hub.send_soon(self)
+        if self.protocol.state is OPEN and self._reason is None:
+            self._outbox.put(TEXT if text else BINARY, payload)
+            self._send_soon()
+
+    def post_all(self, payloads: Sequence[bytes]) -> None:
+        """Send binary messages at the end of this turn of the loop; dropped when the connection is closing."""
+        if self.protocol.state is OPEN and self._reason is None:
+            self._outbox.put_binaries(payloads)
+            self._send_soon()
 
     def post_pieces(self, pieces: Sequence[bytes | memoryview], surplus: int, *, text: bool) -> None:
         """Send one message that comes in pieces, soon; ``surplus`` is the memory that they keep beyond their own bytes."""
@@ -152,6 +155,9 @@ class GatewayConnection(FrameConnection):
         before = self._outbox.memory
         self._outbox.put_pieces(TEXT if text else BINARY, pieces, surplus)
         self.backlog += self._outbox.memory - before
+        self._send_soon()
+
+    def _send_soon(self) -> None:
         if not self._marked:
             self._marked = True
             self._hub.send_soon(self)

@@ -20,6 +20,9 @@ class Link(Protocol):
     def post(self, payload: bytes, *, text: bool) -> None:
         """Send one message, soon."""
 
+    def post_all(self, payloads: Sequence[bytes]) -> None:
+        """Send binary messages, as soon as ``post`` and together."""
+
     def post_pieces(self, pieces: Sequence[bytes | memoryview], surplus: int, *, text: bool) -> None:
         """Send one message that comes in pieces, soon; ``surplus`` is the memory that they keep beyond their own bytes."""
 

@@ -45,7 +45,7 @@ class Publications:
         self._permissions = permissions
         self._streams: dict[Stream, StreamPublication] = {}
         self._counter = counter
-        self.step_ended = counter.step_ended
+        self.steps_ended = counter.steps_ended
 
     def stream(self, session: str, topic: str, name: Id) -> StreamPublication:
         """Return what publishes the results of a stream that is about to be opened.

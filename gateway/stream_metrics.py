@@ -9,6 +9,7 @@ from .counts import Counts
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from tidegate.models.model import Model
     from tidegate.models.streams.stream import Stream
 
     from .metrics import Metrics
@@ -59,6 +60,6 @@ class StreamCounter:
         """Count a stream that has ended."""
         self._metrics.model(stream.model.name).streams.closed.add(reason)
 
-    def step_ended(self, stream: Stream, code: str) -> None:
-        """Count a step that has ended."""
-        self._metrics.model(stream.model.name).streams.steps.add(code)
+    def steps_ended(self, model: Model, code: str, count: int = 1) -> None:
+        """Count steps that have ended."""
+        self._metrics.model(model.name).streams.steps.add(code, count)

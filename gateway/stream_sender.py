@@ -87,22 +87,26 @@ class StreamSender:
         self.has_room()
 
     def streams_made(self, made: Sequence[tuple[Stream, Produced]]) -> None:
-        """Send what streams have just made, but for those of which something waits before it (see ``Receiver``)."""
-        free = self._link.backlog < self._ahead and not self._replies.closed
+        """Send what streams have made, as far as the client has read enough and nothing waits before it (see ``Receiver``).
+
+        What ends a step goes out in this turn of the loop; where more is to come at once, some of it may go together.
+        """
+        room = 0 if self._replies.closed else self._ahead - self._link.backlog
         payloads: list[bytes] = []
         for stream, item in made:
             channel: Channel = stream.tag
-            if not free or channel.waits or channel.held:
+            if room <= 0 or channel.waits or channel.held:
                 stream.ring.add(item)
                 self.stream_has(stream)
             elif not stream.ring.pass_on(item):
                 self.stream_has(stream)
             elif (payload := self._short(channel.name, channel.form, item)) is not None:
                 payloads.append(payload)
+                room -= len(payload)
             else:
                 self._send(stream, channel, item)
         if payloads:
-            self._link.post_soon(payloads)
+            (self._link.post_all if made[0][1].final else self._link.post_soon)(payloads)
             self._hub.metrics.model(made[0][0].model.name).streams.results += len(payloads)
 
     def has_room(self) -> None:

@@ -33,8 +33,9 @@ def step(ops: StreamOps, message: Step, received: Received, now: float) -> None:
 
 def take_known(ops: StreamOps, payload: bytes, now: float) -> bool:
     """Take a step whose like was read before; False if the message must go the long way."""
-    found = ops.hub.known_steps.find(payload)
-    if found is None or ops.hub.draining:
+    hub = ops.hub
+    found = hub.known_steps.find(payload)
+    if found is None or hub.draining:
         return False
     known, name, number, header_end = found
     stream = ops.streams.get(name)

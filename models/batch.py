@@ -14,6 +14,7 @@ import numpy as np
 
 from tidegate.errors import InternalError, ModelFailed, TidegateError
 
+from .appended import can_be_laid, laid_end_to_end, whole
 from .backend import RunControl
 from .burst import Burst
 from .planner import still_wanted
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from tidegate.results import Array
 
+    from .appended import Appended
     from .model import Model
     from .request import Piece, Request, Together
     from .worker import Worker
@@ -46,9 +48,10 @@ class Run:
         context: a place for whoever takes the answers to keep what all of a run's answers share.
         extra: what ``Kind.together`` made of the outputs.
         stays: whether its batch was still at the slot when it was over, and went on with the next step.
+        apart: of outputs that were taken apart, by index, a copy of each row; None while nobody asks for each row.
     """
 
-    __slots__ = ("compute_s", "context", "extra", "model", "outputs", "size", "started", "stays")
+    __slots__ = ("apart", "compute_s", "context", "extra", "model", "outputs", "size", "started", "stays")
 
     def __init__(self, model: Model, size: int, outputs: Sequence[Array], started: float, compute_s: float) -> None:
         self.model = model
@@ -59,6 +62,7 @@ class Run:
         self.context: Any = None
         self.extra: Any = None
         self.stays = False
+        self.apart: dict[int, list[Array]] | None = None
 
     def rows(self, index: int, start: int, stop: int) -> Array:
         """Return rows ``start`` to ``stop`` of one output, as a view; the whole output if it has no rows."""
@@ -176,22 +180,19 @@ class Batch:
         if len(self.pieces) == 1:
             request, start, stop = self.pieces[0]
             if stop - start == request.rows:
-                return list(request.arrays)
+                return [whole(array) for array in request.arrays]
         return [self._join(index, spec.batch_axis) for index, spec in enumerate(model.inputs)]
 
     def _join(self, index: int, axis: int | None) -> Array:
         """Put one input's rows together; an input without a batch axis is equal in all requests of a batch."""
         if axis is None:
-            return self.pieces[0][0].arrays[index]
+            return whole(self.pieces[0][0].arrays[index])
         parts = [_rows(request, index, axis, start, stop) for request, start, stop in self.pieces]
         if len(parts) == 1:
-            return parts[0]
-        first = parts[0]
-        if axis == 0 and first.nbytes and not first.dtype.hasobject:
-            # One copy without letting go of the interpreter lock, which np.concatenate does once for each part: beside a
-            # busy event loop that costs ten times the copying.
-            return np.frombuffer(b"".join([part.data for part in parts]), first.dtype).reshape(-1, *first.shape[1:])
-        return np.concatenate(parts, axis)
+            return whole(parts[0])
+        if axis == 0 and can_be_laid(parts[0]):
+            return laid_end_to_end(parts).reshape(-1, *parts[0].shape[1:])
+        return np.concatenate([whole(part) for part in parts], axis)
 
     def _check(self, model: Model, outputs: Sequence[Array]) -> None:
         """Refuse outputs that do not have one row for each row that went in: they could not be told apart."""
@@ -207,8 +208,8 @@ def _nobody(_batch: Batch, _run: Run) -> bool:
     return False
 
 
-def _rows(request: Request, index: int, axis: int, start: int, stop: int) -> Array:
+def _rows(request: Request, index: int, axis: int, start: int, stop: int) -> Array | Appended:
     array = request.arrays[index]
     if stop - start == request.rows:
         return array
-    return array[(slice(None),) * axis + (slice(start, stop),)]
+    return whole(array)[(slice(None),) * axis + (slice(start, stop),)]

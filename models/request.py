@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tidegate.errors import TidegateError
     from tidegate.results import Array
 
+    from .appended import Appended
     from .batch import Run
     from .client import Client
     from .worker import Worker
@@ -118,7 +119,7 @@ class Request:
     Attributes:
         kind: what it has in common with others of its shape.
         tag: the caller's own name for it; the engine never looks at it.
-        arrays: the inputs in the order of the model's signature.
+        arrays: the inputs in the order of the model's signature; of one row, an input may be in two parts.
         sink: who waits for the answer.
         client: whose turn it uses; clients take turns.
         arrival: when it came, in seconds of the monotonic clock.
@@ -153,7 +154,7 @@ class Request:
         self,
         kind: Kind,
         tag: Any,
-        arrays: Sequence[Array],
+        arrays: Sequence[Array | Appended],
         sink: Sink,
         client: Client,
         arrival: float,

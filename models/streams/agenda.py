@@ -5,7 +5,7 @@ How a plain step, a step that is cut into chunks and a generation differ is know
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
@@ -13,6 +13,7 @@ from msgspec import Struct
 from tidegate.results import Array
 
 if TYPE_CHECKING:
+    from ..appended import Appended
     from ..batch import Run
     from ..request import Kind
 
@@ -43,15 +44,20 @@ class Agenda(Protocol):
     """What one step does, run by run. Made when the step is accepted: all checks of its inputs are in its making.
 
     Attributes:
-        nbytes: bytes that it holds while it waits.
+        is_one_run: whether it is a single run and nothing else, and ``ran`` may be asked again should it fail.
     """
 
-    nbytes: int
+    is_one_run: bool
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it holds while it waits."""
+        ...
 
     def nothing(self, state: State) -> Made | None:
         """Return what came of a step that needs no run; None if it needs one. Asked once, before the first run."""
 
-    def arrays(self, state: State) -> tuple[list[Array], Kind]:
+    def arrays(self, state: State) -> tuple[Sequence[Array | Appended], Kind]:
         """Return the inputs of the next run in the order of the model's signature, and the kind of its request."""
         ...
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..model import Model
+    from .record import Status
     from .ring import Produced
-    from .stream import Status, Stream
+    from .stream import Stream
 
 
 class Receiver(Protocol):
@@ -18,7 +20,7 @@ class Receiver(Protocol):
         """Take note that there is something to take. Called on the event loop, never while a stream is opened."""
 
     def streams_made(self, made: Sequence[tuple[Stream, Produced]]) -> None:
-        """Take what streams have made whose steps go on, one item of each.
+        """Take what streams have made at one time, one item of each; of all of them the step goes on, or has ended.
 
         Whoever is told adds the items to the streams' rings, where they are not yet. Called on the event loop.
         """
@@ -33,8 +35,8 @@ class Observer(Protocol):
     def stream_closed(self, stream: Stream, reason: str) -> None:
         """A stream has ended."""
 
-    def step_ended(self, stream: Stream, code: str) -> None:
-        """A step has ended: ``ok``, or with the code of an error."""
+    def steps_ended(self, model: Model, code: str, count: int = 1) -> None:
+        """Steps of a model have ended: ``ok``, or with the code of an error."""
 
 
 class Attached(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..appended import Appended
 from .choice import Choice
 from .tensors import check_axis, fault, row_shape
 from .values import filled, joined, tail
@@ -30,6 +31,7 @@ class Carry:
         axis: along which the input is continued.
         keep: how many elements are kept.
         initial: what is put before the first input: zeros.
+        in_parts: whether its bytes and those of a chunk, one behind the other, are a row of the batch that it joins.
     """
 
     key: str
@@ -37,9 +39,12 @@ class Carry:
     axis: int
     keep: int
     initial: Array
+    in_parts: bool = False
 
-    def before(self, kept: Array, chunk: Array) -> Array:
+    def before(self, kept: Array, chunk: Array) -> Array | Appended:
         """Return what the model is given: what was kept, and the chunk behind it."""
+        if self.in_parts and chunk.flags.c_contiguous:
+            return Appended(kept, chunk, self.axis)
         return joined(kept, chunk, self.axis)
 
     def after(self, kept: Array, chunk: Array) -> Array:
@@ -74,7 +79,8 @@ class CarryRule:
         """
         keep = self.keep.of(values)
         initial = zeros("[[carry]]", self.spec, self.row_axis, self.axis, keep)
-        return Carry(f"carry:{self.spec.name}", self.input, self.axis, keep, initial)
+        in_parts = keep > 0 and self.spec.batch_axis == 0 and initial.shape[: self.axis] == (1,) * self.axis
+        return Carry(f"carry:{self.spec.name}", self.input, self.axis, keep, initial, in_parts)
 
 
 def settle_carry(tensors: Tensors, declared: DeclaredCarry, constants: Sequence[Constant]) -> CarryRule:

@@ -21,12 +21,11 @@ _LARGE_BYTES = 64 * 1024  # of what is larger mostly no copy is made, and others
 
 def content(inputs: Mapping[str, Array], parameters: Mapping[str, Scalar] | None) -> int:
     """Return a hash of a step's tensors, in any order, and its parameters."""
-    tensors = [_tensor(name, inputs[name]) for name in (sorted(inputs) if len(inputs) > 1 else inputs)]
+    tensors: list[Hashable] = []
+    for name in sorted(inputs) if len(inputs) > 1 else inputs:
+        array = inputs[name]
+        tensors.append((name, array.dtype.str, array.shape, _elements(array)))
     return hash((*tensors, repr(sorted(parameters.items())))) if parameters else hash(tuple(tensors))
-
-
-def _tensor(name: str, array: Array) -> Hashable:
-    return name, array.dtype.str, array.shape, _elements(array)
 
 
 def _elements(array: Array) -> Hashable:

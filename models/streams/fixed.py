@@ -5,10 +5,11 @@ Nothing here ever changes, so streams that were opened with equal constants shar
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tidegate.errors import ModelFailed
 
+from ..appended import whole
 from .takes import unexpected_names
 from .values import own_rows
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from tidegate.results import Array
 
     from ..admission import Admission
+    from ..appended import Appended
     from ..batch import Run
     from ..request import Kind
     from .agenda import State
@@ -45,9 +47,12 @@ class Fixed:
     """
 
     __slots__ = (
+        "_carried",
+        "_growing",
         "_held",
         "_kept",
         "_kinds",
+        "_made",
         "_places",
         "_settled",
         "_template",
@@ -92,8 +97,11 @@ class Fixed:
         self._kinds: dict[Hashable, Kind] = {}
         self._kept = kept
         self._held = tuple((held.input, held.key) for held in states)
+        self._made = tuple((held.key, held.output, held.initial.shape, held) for held in states)
+        self._growing = tuple(held.key for held in states if held.grows is not None)
         by_input = {carry.input: carry for carry in carries}
         self._places = tuple((take.input, by_input.get(take.input)) for take in takes)
+        self._carried = tuple((at, carry) for at, (_, carry) in enumerate(self._places) if carry is not None)
 
     def taken(self, inputs: Mapping[str, Array]) -> list[Array]:
         """Return what a step brings, checked, in the order of ``takes``.
@@ -109,27 +117,30 @@ class Fixed:
         except KeyError:
             raise unexpected_names(takes, inputs, self._kept) from None
 
-    def arrays(self, state: State, taken: Sequence[Array]) -> list[Array]:
-        """Return all inputs of a run in the order of the model's signature."""
-        arrays = self._template.copy()
-        for index, key in self._held:
-            arrays[index] = state[key]
-        for (index, carry), array in zip(self._places, taken, strict=True):
-            arrays[index] = array if carry is None else carry.before(state[carry.key], array)
-        return arrays  # type: ignore[return-value]  # every place has been filled
-
-    def kind(self, arrays: Sequence[Array], admission: Admission, priority: int) -> Kind:
-        """Return the kind of a run's request, by shapes and by values of shared inputs, as for any request.
+    def asked(
+        self, state: State, taken: Sequence[Array], admission: Admission, priority: int
+    ) -> tuple[list[Array | Appended], Kind]:
+        """Return all inputs of a run in the order of the model's signature, and the kind of its request.
 
         Raises:
             InvalidInput: they are not what the model takes.
         """
-        asked = (tuple([array.shape for array in arrays]), priority)
-        kind = self._kinds.get(asked)
+        arrays: list[Any] = self._template.copy()
+        for index, key in self._held:
+            arrays[index] = state[key]
+        for (index, carry), array in zip(self._places, taken, strict=True):
+            arrays[index] = array if carry is None else carry.before(state[carry.key], array)
+        shapes = (priority, *[array.shape for array in taken], *[state[key].shape for key in self._growing])
+        kind = self._kinds.get(shapes)
         if kind is None:
-            kind = admission.kind(arrays, None, priority)
-            if admission.is_settled_by(self._settled) and len(self._kinds) < _REMEMBERED_KINDS:
-                self._kinds[asked] = kind
+            kind = self._learn(shapes, [whole(array) for array in arrays], admission, priority)
+        return arrays, kind
+
+    def _learn(self, shapes: Hashable, arrays: Sequence[Array], admission: Admission, priority: int) -> Kind:
+        """Return the kind, as for any request; beside the shapes nothing differs: what is carried always has one length."""
+        kind = admission.kind(arrays, None, priority)
+        if admission.is_settled_by(self._settled) and len(self._kinds) < _REMEMBERED_KINDS:
+            self._kinds[shapes] = kind
         return kind
 
     def after(self, state: State, taken: Sequence[Array], run: Run, start: int, stop: int) -> dict[str, Array]:
@@ -139,12 +150,11 @@ class Fixed:
             ModelFailed: what came out cannot go in again.
         """
         made: dict[str, Array] = {}
-        for held in self.states:
-            array = made[held.key] = own_rows(run, held.output, start, stop)
-            if array.shape != held.initial.shape and not held.fits(array):
+        for key, output, shape, held in self._made:
+            array = made[key] = own_rows(run, output, start, stop)
+            if array.shape != shape and not held.fits(array):
                 told = f"output {held.source.name!r} has shape {list(array.shape)}, and the state {held.shape_text}"
                 raise ModelFailed(f"{told}: no further step could take it")
-        for (_, carry), array in zip(self._places, taken, strict=True):
-            if carry is not None:
-                made[carry.key] = carry.after(state[carry.key], array)
+        for at, carry in self._carried:
+            made[carry.key] = carry.after(state[carry.key], taken[at])
         return made

@@ -43,12 +43,14 @@ class Generation:
 
     Attributes:
         nbytes: bytes that it holds while it waits.
+        is_one_run: False.
         most: most results that it makes.
         constants: the stream's, by name.
         wanted: outputs that were asked for beside the token, by name and index.
         stopped: whether it is to end after the run that is under way.
     """
 
+    is_one_run = False
     __slots__ = (
         "_last_kind",
         "_loop",

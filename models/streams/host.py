@@ -13,7 +13,7 @@ import time
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from tidegate.errors import InvalidInput, ShuttingDown, TidegateError, UnknownStream
+from tidegate.errors import ShuttingDown, TidegateError, UnknownStream
 
 from ..request import NEVER
 from . import snapshot as snapshots
@@ -119,7 +119,7 @@ class StreamHost:
             fixed, state = spec.begin(constants)
         else:
             found = snapshots.read(snapshot)
-            _check_origin(found, worker)
+            found.check_origin(worker.model)
             fixed, state = spec.restore(found.constants, found.state)
         bounds = self.bounds
         stream = Stream(
@@ -302,37 +302,40 @@ class StreamHost:
     def step_ended(self, stream: Stream, code: str) -> None:
         """Count the end of a step (see ``Runs``)."""
         if self.observer is not None:
-            self.observer.step_ended(stream, code)
+            self.observer.steps_ended(stream.model, code)
 
     def finished(self, run: Run, answers: Sequence[Answer]) -> None:
-        """Take what came of steps (see ``Sink``): all streams go on before anybody is told, so that a slot does not wait."""
+        """Take what came of steps (see ``Sink``)."""
         now = time.monotonic()
-        if run.stays:
-            self._stepped(run, answers, now)
-            return
+        if len(answers) == run.size > 1:
+            run.apart = {}
+        made: dict[Receiver | None, list[tuple[Stream, Produced]]] = {}
         for request, start, stop in answers:
             stream: Stream = request.tag
-            stream.ran(request, run, start, stop, now)
-            self._settle(stream)
-
-    def _stepped(self, run: Run, answers: Sequence[Answer], now: float) -> None:
-        """Take what came of steps that go on at their slot meanwhile; so whoever listens is told at once."""
-        made: dict[Receiver, list[tuple[Stream, Produced]]] = {}
-        for request, start, stop in answers:
-            stream: Stream = request.tag
-            item = stream.stepped(request, run, start, now)
+            item = stream.stepped(request, run, start, now) if run.stays else stream.finished(request, run, start, stop, now)
             if item is None:
                 stream.ran(request, run, start, stop, now)
                 self._settle(stream)
-                continue
-            if not stream.ring.seq % _WEIGHED_EVERY:
-                self.population.weigh(stream)
-            if stream.receiver is None:
-                stream.ring.add(item)
             else:
                 made.setdefault(stream.receiver, []).append((stream, item))
         for receiver, items in made.items():
-            self._tell_made(receiver, items)
+            self._keep_made(receiver, items, now)
+        if made and not run.stays and self.observer is not None:
+            self.observer.steps_ended(run.model, "ok", sum(map(len, made.values())))
+
+    def _keep_made(self, receiver: Receiver | None, made: Sequence[tuple[Stream, Produced]], now: float) -> None:
+        """Tell what streams have made, or keep it if nobody listens; then those go on for which steps wait."""
+        if receiver is None:
+            for stream, item in made:
+                stream.ring.add(item)
+        else:
+            self._tell_made(receiver, made)
+        for stream, item in made:
+            if item.final and stream.backlog:
+                stream.go_on(now)
+                self._settle(stream)
+            elif (item.final or not item.seq % _WEIGHED_EVERY) and stream.status != "closed":
+                self.population.weigh(stream)
 
     def _tell_made(self, receiver: Receiver, made: Sequence[tuple[Stream, Produced]]) -> None:
         try:
@@ -387,13 +390,3 @@ class StreamHost:
             self._end(stream, "internal")
         else:
             stream.drop()
-
-
-def _check_origin(found: Snapshot, worker: Worker) -> None:
-    model = worker.model
-    if found.sha256 != model.sha256:
-        raise InvalidInput(
-            f"the snapshot is of another model, {found.model[:64]!r} with content {found.sha256[:16]}…",
-            param="snapshot",
-            expected=f"a snapshot of {model.name!r} with content {model.sha256[:16]}…",
-        )

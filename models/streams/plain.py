@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from tidegate.results import Array
 
+    from ..appended import Appended
     from ..batch import Run
     from ..request import Kind
     from ..worker import Worker
@@ -24,27 +25,31 @@ class PlainAgenda:
     """An ``Agenda`` of one run.
 
     Attributes:
-        nbytes: bytes of what the step brings.
+        is_one_run: True.
     """
 
-    __slots__ = ("_fixed", "_priority", "_taken", "_wanted", "_worker", "nbytes")
+    is_one_run = True
+    __slots__ = ("_fixed", "_priority", "_taken", "_wanted", "_worker")
 
     def __init__(self, worker: Worker, fixed: Fixed, taken: Sequence[Array], wanted: Wanted, priority: int) -> None:
         """Take what a step brings, as checked by ``Fixed.taken``."""
-        self.nbytes = sum(map(size_of, taken))
         self._worker = worker
         self._fixed = fixed
         self._taken = taken
         self._wanted = wanted
         self._priority = priority
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of what the step brings."""
+        return sum(map(size_of, self._taken))
+
     def nothing(self, state: State) -> Made | None:
         """Return None: it always needs its run."""
 
-    def arrays(self, state: State) -> tuple[list[Array], Kind]:
+    def arrays(self, state: State) -> tuple[Sequence[Array | Appended], Kind]:
         """Return the inputs of the run, and the kind of its request."""
-        arrays = self._fixed.arrays(state, self._taken)
-        return arrays, self._fixed.kind(arrays, self._worker.admission, self._priority)
+        return self._fixed.asked(state, self._taken, self._worker.admission, self._priority)
 
     def ran(self, state: State, run: Run, start: int, stop: int) -> Made:
         """Return what came of the run.

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from tidegate.results import Array
 
+    from ..appended import Appended
     from ..batch import Run
     from ..request import Kind
     from ..worker import Worker
@@ -29,8 +30,10 @@ class RebufferAgenda:
 
     Attributes:
         nbytes: bytes of what the step brings.
+        is_one_run: False.
     """
 
+    is_one_run = False
     __slots__ = (
         "_at",
         "_fixed",
@@ -68,11 +71,10 @@ class RebufferAgenda:
         self._at = -self._old.shape[rest.axis]
         return None if self._left >= rest.length else Made({**state, rest.key: self._leftover()}, {}, final=True)
 
-    def arrays(self, state: State) -> tuple[list[Array], Kind]:
+    def arrays(self, state: State) -> tuple[Sequence[Array | Appended], Kind]:
         """Return the inputs of the run of the next chunk, and the kind of its request."""
         self._taken[self._place] = self._cut(self._at + self._rest.length)
-        arrays = self._fixed.arrays(state, self._taken)
-        return arrays, self._fixed.kind(arrays, self._worker.admission, self._priority)
+        return self._fixed.asked(state, self._taken, self._worker.admission, self._priority)
 
     def ran(self, state: State, run: Run, start: int, stop: int) -> Made:
         """Return what came of the run of a chunk; the last one leaves what is no chunk, one that was stopped nothing.

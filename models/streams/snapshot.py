@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from tidegate.results import Array
 
+    from ..model import Model
+
 _MAGIC = b"TGSNAP\x00\x01"
 
 
@@ -62,6 +64,19 @@ class Snapshot:
         self.step = step
         self.constants = dict(constants)
         self.state = dict(state)
+
+    def check_origin(self, model: Model) -> None:
+        """Refuse a snapshot of another model.
+
+        Raises:
+            InvalidInput: it is one.
+        """
+        if self.sha256 != model.sha256:
+            raise InvalidInput(
+                f"the snapshot is of another model, {self.model[:64]!r} with content {self.sha256[:16]}…",
+                param="snapshot",
+                expected=f"a snapshot of {model.name!r} with content {model.sha256[:16]}…",
+            )
 
 
 def write(snapshot: Snapshot) -> bytes:

@@ -110,6 +110,13 @@ class Steps:
         self.next += 1
         self.nbytes += agenda.nbytes
 
+    def begin(self, agenda: Agenda, content: int, now: float, deadline: float) -> Step:
+        """Return the step that is expected, to be run at once; nothing may wait."""
+        step = Step(self.next, agenda, now, deadline)
+        self._contents.add(self.next, content)
+        self.next += 1
+        return step
+
     def note(self, note: Callable[[], None]) -> None:
         """Let a call wait for its turn among the steps."""
         self._waiting.append(note)

@@ -17,15 +17,16 @@ Bounds: those of its steps and its ring.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, cast
 
 from tidegate.errors import Cancelled, DeadlineExceeded, TidegateError
 
 from ..request import NEVER, Request
 from .outcome import NO_RUN, timing_of, told
-from .ring import Ended, Failed, Item, Produced, Ring
+from .record import StreamRecord, bytes_of
+from .ring import Ended, Failed, Item, Produced
 from .row_state import alone
-from .steps import Step, Steps
+from .steps import Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,119 +34,16 @@ if TYPE_CHECKING:
     from tidegate.results import Array, Timing
 
     from ..batch import Run
-    from ..client import Client
-    from ..model import Model
-    from ..request import Sink
-    from ..worker import Worker
-    from .agenda import Agenda, Made, State
-    from .runs import Runs
+    from .agenda import Agenda, Made
 
 _LITTLE_ROOM = 8  # steps: as many as a batch may be ahead
 _TOKEN_BYTES = 8  # of what is told while a step goes on at its slot
 
-Status = Literal["open", "closing", "closed"]
 
+class Stream(StreamRecord):
+    """One stream; for what it is made of see ``StreamRecord``."""
 
-class Stream:
-    """One stream.
-
-    Attributes:
-        worker: who serves its model.
-        fixed: what was settled when it was opened (see ``StreamSpec.begin``).
-        client: whose share its steps use.
-        outputs: names of the outputs that are wanted; None for the usual ones.
-        priority: of its steps.
-        state: what the last step left.
-        ring: what it has told and has to tell.
-        status: ``closing`` finishes what was accepted.
-        receiver: who is told that there is something to take; None while nobody listens.
-        tag: the receiver's own.
-        touched: when something last happened.
-        step_done: the last step that the state knows of.
-        weight: its bytes when they were last counted.
-    """
-
-    __slots__ = (
-        "_before",
-        "_request",
-        "_room",
-        "_running",
-        "_runs",
-        "_sink",
-        "_state_bytes",
-        "_steps",
-        "client",
-        "ended",
-        "fixed",
-        "outputs",
-        "priority",
-        "receiver",
-        "ring",
-        "state",
-        "status",
-        "step_done",
-        "tag",
-        "touched",
-        "weight",
-        "worker",
-    )
-
-    def __init__(
-        self,
-        worker: Worker,
-        fixed: Any,
-        state: State,
-        steps: Steps,
-        ring: Ring,
-        *,
-        runs: Runs,
-        sink: Sink,
-        client: Client,
-        outputs: tuple[str, ...] | None = None,
-        priority: int = 0,
-    ) -> None:
-        self.worker = worker
-        self.fixed = fixed
-        self.state = state
-        self.ring = ring
-        self.client = client
-        self.outputs = outputs
-        self.priority = priority
-        self.status: Status = "open"
-        self.ended: Ended | None = None
-        self.receiver: Any = None
-        self.tag: Any = None
-        self.touched = 0.0
-        self.step_done = 0
-        self.weight = 0
-        self._runs = runs
-        self._sink = sink
-        self._steps = steps
-        self._running: Step | None = None
-        self._request: Request | None = None
-        self._room = 0  # for what a step makes that goes on at its slot, when it was last looked
-        self._before: State = state
-        self._state_bytes = _bytes(state)
-
-    @property
-    def model(self) -> Model:
-        """The model that it talks to."""
-        return self.worker.model
-
-    @property
-    def busy(self) -> bool:
-        """Whether a step runs or waits."""
-        return self._running is not None or bool(self._steps)
-
-    @property
-    def backlog(self) -> bool:
-        """Whether steps wait behind the one that runs."""
-        return bool(self._steps)
-
-    @property
-    def next_step(self) -> int:
-        """The number that the next step must have."""
-        return self._steps.next
+    __slots__ = ()
 
     # Steps come in.
 
@@ -166,9 +64,14 @@ class Stream:
         Raises:
             Overloaded: the steps that wait take too many bytes.
         """
-        self._steps.accept(agenda, content, now, deadline)
         self.touched = now
-        self.go_on(now)
+        if agenda.is_one_run and self._running is None and not self._steps and now < deadline and self.ring.has_room():
+            self._running, self._before = self._steps.begin(agenda, content, now, deadline), self.state
+            if self._run(self._running, now):
+                self.go_on(now)
+        else:
+            self._steps.accept(agenda, content, now, deadline)
+            self.go_on(now)
 
     def cancel(self, number: int, now: float) -> None:
         """Give a step up: one that waits is not run, a generation ends after the run that is under way."""
@@ -325,6 +228,22 @@ class Stream:
         self._stay(request, run, self._room - 1)
         return Produced(step.number, False, made.outputs, timing, made.text)
 
+    def finished(self, request: Request, run: Run, start: int, stop: int, now: float) -> Produced | None:
+        """Take what came of a step of one run, and return it for the ring, as ``stepped`` does; ``go_on`` when it is there."""
+        step = self._running
+        if request is not self._request or step is None or not step.agenda.is_one_run or self.status != "open":
+            return None
+        try:
+            made = step.agenda.ran(self.state, run, start, stop)
+        except Exception:  # ``ran`` meets it again, and tells of it
+            return None
+        self._request = self._running = None
+        self.state = self._before = made.state
+        self._state_bytes = bytes_of(made.state)
+        self.step_done = step.number
+        self.touched = now
+        return Produced(step.number, True, made.outputs or {}, timing_of(request, run))
+
     def failed(self, request: Request, error: TidegateError, now: float) -> None:
         """Take note that a run has failed, and go on."""
         if request is self._request:
@@ -346,7 +265,7 @@ class Stream:
         self.step_done = item.step
         self._running = None
         self._before = self.state
-        self._state_bytes = _bytes(self.state)
+        self._state_bytes = bytes_of(self.state)
         self.touched = now
         self.ring.add(item)
         self._runs.step_ended(self, "ok")
@@ -369,16 +288,6 @@ class Stream:
 
     # Items go out.
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of memory that it takes: its state as the last step left it, what waits and what is kept."""
-        return self.ring.nbytes + self._steps.nbytes + self._state_bytes
-
-    @property
-    def ready(self) -> bool:
-        """Whether there is something to take."""
-        return self.ring.ready or (self.ended is not None and not self.ring.waiting)
-
     def take(self, most: int, *, keep: bool = True) -> list[Item | Ended]:
         """Take what may be told now, in order, at most so many items; ``Ended`` comes last, once.
 
@@ -393,7 +302,3 @@ class Stream:
         if self._request is None and taken and self.busy:
             self._runs.soon(self)
         return taken
-
-
-def _bytes(state: State) -> int:
-    return sum([array.nbytes for array in state.values()])

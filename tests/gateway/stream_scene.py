@@ -73,9 +73,9 @@ class Stream:
         self.ring.add(Produced(step, final, {"y": np.full((1, size), value, np.float32)}, Timing(1, 2, 3), **more))
         self.tell()
 
-    def produced(self, step: int = 1, size: int = 1) -> tuple[Stream, Produced]:
-        """Return what a step has made that goes on, and the stream, as a receiver is told."""
-        return self, Produced(step, False, {"y": np.zeros((1, size), np.float32)}, Timing(1, 2, 3))
+    def produced(self, step: int = 1, size: int = 1, *, final: bool = False) -> tuple[Stream, Produced]:
+        """Return what a step has made, which mostly goes on, and the stream, as a receiver is told."""
+        return self, Produced(step, final, {"y": np.zeros((1, size), np.float32)}, Timing(1, 2, 3))
 
     def fail(self, error: TidegateError, step: int = 1) -> None:
         """Let a step fail."""
@@ -162,6 +162,10 @@ class Link:
 
     def owe(self, nbytes: int) -> None:
         self.owed += nbytes
+
+    def post_all(self, payloads: list[bytes]) -> None:
+        for payload in payloads:
+            self.post(payload, text=False)
 
     def post_soon(self, payloads: list[bytes]) -> None:
         self.soon += len(payloads)

@@ -20,8 +20,8 @@ def test_streams_that_come_and_go() -> None:
         counter.stream_opened(stream)
     for reason in (*CLOSE_REASONS, "a new one"):
         counter.stream_closed(stream, reason)
-    counter.step_ended(stream, "ok")
-    counter.step_ended(stream, "model_failed")
+    counter.steps_ended(stream.model, "ok")
+    counter.steps_ended(stream.model, "model_failed")
     metrics.resumes.add("lost")
     metrics.sample(0.0)
     read = samples(metrics)

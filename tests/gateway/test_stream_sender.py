@@ -197,6 +197,28 @@ def test_what_goes_on_is_sent_past_the_queue() -> None:
     assert [item.seq for item in _replayed(streams[0], 1)] == [2, 3]
 
 
+def test_what_ends_a_step_is_sent_past_the_queue_in_the_same_turn() -> None:
+    """Nothing more is about to come, so that nothing is waited for."""
+    scene = Scene()
+    client = scene.connect()
+    streams = [client.open(name) for name in "ab"]
+    for step in (1, 2):
+        streams[0].receiver.streams_made([stream.produced(step=step, final=True) for stream in streams])
+    assert (scene.turns, client.link.soon) == ([], 0)
+    assert said(client.heard()) == [("result", name, step, step) for step in (1, 2) for name in "ab"]
+
+
+def test_no_more_is_sent_past_the_queue_than_may_be_ahead() -> None:
+    """What streams have made at once beyond that waits with them until the client has read."""
+    scene = Scene()
+    client = scene.connect()
+    stream = client.open("a")
+    stream.receiver.streams_made([stream.produced(size=10_000) for _ in range(10)])
+    sent = len(client.heard())
+    assert AHEAD_BYTES // 40_000 < sent < 10
+    assert len(stream.take(16)) == 10 - sent
+
+
 def _replayed(stream: Any, last_seq: int) -> list[Any]:
     stream.ring.rewind(last_seq)
     return stream.take(8)  # type: ignore[no-any-return]

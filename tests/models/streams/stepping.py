@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fakes import FakeBackend
 
 from tidegate.models import config
+from tidegate.models.appended import whole
 from tidegate.models.batch import Run
 from tidegate.models.model import Model
 from tidegate.models.signature import Batching, TensorSpec
@@ -60,7 +61,8 @@ class Stepper:
         while not (told and told[-1].final):
             if len(told) == stop_after:
                 agenda.stop()
-            arrays, _ = agenda.arrays(self.state if not told else told[-1].state)
+            given, _ = agenda.arrays(self.state if not told else told[-1].state)
+            arrays = [whole(array) for array in given]
             self.seen.append(arrays)
             run = Run(self.model, 1, self.model.backend.run(arrays), 0.0, 0.0)
             told.append(agenda.ran(self.state if not told else told[-1].state, run, 0, 1))

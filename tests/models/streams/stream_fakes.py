@@ -22,6 +22,7 @@ class Adding:
 
     def __init__(self, value: float, runs: int = 1, nbytes: int = 8) -> None:
         self.nbytes = nbytes
+        self.is_one_run = runs == 1
         self._value = value
         self._left = runs
 
@@ -66,8 +67,19 @@ class Hand:
     def finish(self, now: float = 0.0) -> None:
         """Let the request that waits longest run."""
         request = self.requests.pop(0)
-        run = SimpleNamespace(outputs=[request.arrays[0]], started=now, compute_s=0.0, size=1, context=None, stays=False)
-        request.tag.ran(request, run, 0, 1, now)
+        stream: Stream = request.tag
+        run = self.run_of(request, now)
+        item = stream.finished(request, run, 0, 1, now)
+        if item is None:
+            stream.ran(request, run, 0, 1, now)
+        else:
+            stream.ring.add(item)
+            self.ended.append("ok")
+            stream.go_on(now)
+
+    def run_of(self, request: Any, now: float = 0.0) -> Any:
+        """Return the run of a request."""
+        return SimpleNamespace(outputs=[request.arrays[0]], started=now, compute_s=0.0, size=1, context=None, stays=False)
 
     def fail(self, error: Any, now: float = 0.0) -> None:
         """Let the request that waits longest fail."""

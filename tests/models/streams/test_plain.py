@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tidegate.errors import InvalidInput, ModelFailed
 from tidegate.models.batch import Run
+from tidegate.models.streams.values import own_rows
 from tidegate.models.worker import Worker
 
 from .stepping import Stepper, made_up
@@ -60,6 +64,22 @@ def test_a_model_that_gives_nothing_but_its_state_tells_that() -> None:
     silent = made_up(STATE, INPUTS[:2], OUTPUTS[1:2], lambda arrays: [arrays[1] + 1])
     (made,) = Stepper(silent).step({"x": chunk(4)})
     assert list(made.outputs or {}) == ["hN"]
+
+
+@given(st.integers(2, 5), st.lists(st.integers(1, 3), min_size=1, max_size=3), st.data())
+def test_rows_are_taken_apart_as_one_by_one(size: int, rest: list[int], data: st.DataObject) -> None:
+    """Each is a copy of its own with the same bytes, wherever its axis lies and however large it is."""
+    axis = data.draw(st.sampled_from([None, *range(len(rest) + 1)]))
+    wide = data.draw(st.sampled_from([1, 1000]))
+    shape = (*rest, wide) if axis is None else (*rest[:axis], size, *rest[axis:], wide)
+    output = np.arange(np.prod(shape), dtype=FLOAT).reshape(shape)
+    specs = [SimpleNamespace(batch_axis=axis)]
+    one, all_ = (Run(SimpleNamespace(outputs=specs), size, [output], 0.0, 0.0) for _ in range(2))  # type: ignore[arg-type]
+    all_.apart = {}
+    for row in range(size):
+        expected, found = own_rows(one, 0, row, row + 1), own_rows(all_, 0, row, row + 1)
+        assert (found.shape, found.dtype, found.tobytes()) == (expected.shape, expected.dtype, expected.tobytes())
+        assert axis is None or not np.shares_memory(found, output)
 
 
 def test_a_row_of_a_batch_is_copied_out_of_it() -> None:

@@ -38,6 +38,42 @@ def test_steps_run_one_at_a_time_in_order() -> None:
     assert seen(stream) == [1.0, 3.0]
 
 
+def test_what_a_step_of_one_run_has_made_waits_for_the_ring() -> None:
+    """It ends the step at once; the next one begins when it is asked to, when the item has its place."""
+    hand = Hand()
+    stream = make_stream(hand)
+    accept(stream, 1)
+    accept(stream, 2)
+    request = hand.requests.pop()
+    item = stream.finished(request, hand.run_of(request), 0, 1, 3.0)
+    assert item is not None
+    assert (item.step, item.final, item.outputs["sum"].item()) == (1, True, 1.0)
+    assert (stream.step_done, stream.touched, len(stream.ring), hand.requests) == (1, 3.0, 0, [])
+    stream.ring.add(item)
+    stream.go_on(3.0)
+    hand.finish()
+    assert seen(stream) == [1.0, 3.0]
+
+
+@pytest.mark.parametrize("why", ["of several runs", "closing", "given up", "raises"])
+def test_what_is_no_plain_end_is_left_to_ran(why: str) -> None:
+    """Nothing has changed then."""
+    hand = Hand()
+    stream = make_stream(hand)
+    accept(stream, 1, runs=2 if why == "of several runs" else 1)
+    request = hand.requests[0]
+    if why == "closing":
+        stream.close(0.0)
+    elif why == "given up":
+        stream.drop()
+    run = hand.run_of(request)
+    if why == "raises":
+        run.outputs = []
+    assert stream.finished(request, run, 0, 1, 1.0) is None
+    assert (stream.step_done, stream.touched, stream.ring.seq) == (0, 0.0, 0)
+    assert stream.busy == (why != "given up")
+
+
 def test_repetitions_are_ignored_conflicts_and_leaps_refused() -> None:
     """A number decides: known and equal, known and different, not yet expected (rule 1)."""
     stream = make_stream(Hand())
