@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from .datatypes import Array
     from .messages import Result
 
+_Kind = tuple[Any, ...]
+
 _KINDS = 512
 _WRITTEN = 16  # forms in which outputs that are shared are remembered; at the bound all are forgotten
 _packer = msgpack.Packer(use_bin_type=True, autoreset=True)
@@ -57,11 +59,13 @@ _pack_place, _pack_cost, _NUMBERS_BYTES = _place.pack, _cost.pack, _place.size +
 class StepResults:
     """Writes results of streams, and remembers what those have in common that it has written."""
 
-    __slots__ = ("_cost", "_kinds", "_timing")
+    __slots__ = ("_cost", "_kinds", "_layouts", "_timing")
 
     def __init__(self) -> None:
         # Of each kind: the headers of its outputs, and what follows each output.
-        self._kinds: dict[tuple[Any, ...], tuple[bytes, list[bytes]]] = {}
+        self._kinds: dict[_Kind, tuple[bytes, list[bytes]]] = {}
+        # Of each kind and length of a stream's name, for results without text: all that does not differ (see ``_laid_out``).
+        self._layouts: dict[tuple[int, _Kind], tuple[bytes, bytes, Sequence[bytes]]] = {}
         # Results of one run mostly cost the same, and share the object that says so.
         self._timing: Any = None
         self._cost = b""
@@ -107,18 +111,35 @@ class StepResults:
         return around
 
     def _made_around(self, name_bytes: int, told: Any, outputs: Mapping[str, Array]) -> tuple[bytes, Sequence[Any]] | None:
-        kind = self._kinds.get(_kind(outputs))
-        if kind is None:
+        kind = _kind(outputs)
+        silent = told.text is None and told.reason is None
+        layout = self._layouts.get((name_bytes, kind)) if silent else None
+        if layout is None:
+            layout = self._laid_out(name_bytes, told, kind)
+            if layout is None:
+                return None
+            if silent:
+                if len(self._layouts) >= _KINDS:
+                    self._layouts.clear()
+                self._layouts[name_bytes, kind] = layout
+        before, headers, paddings = layout
+        behind: list[Any] = [headers]
+        for array, padding in zip(outputs.values(), paddings, strict=True):
+            behind += (array if array.flags.c_contiguous else contiguous(array), padding)
+        return before, behind
+
+    def _laid_out(self, name_bytes: int, told: Any, kind: _Kind) -> tuple[bytes, bytes, Sequence[bytes]] | None:
+        """Return what stands before a stream's name, behind what a result cost, and behind each output; None if not known."""
+        known = self._kinds.get(kind)
+        if known is None:
             return None
-        headers, paddings = kind
-        head, said = (_HEADS[0], b"") if told.text is None and told.reason is None else _said(told)
+        headers, paddings = known
+        head, said = _said(told)
         size = len(head) + name_bytes + _NUMBERS_BYTES + len(headers) + len(said)
         if size > HEADER_MAX_BYTES:
             return None
-        behind: list[Any] = [headers, said, PADDING[-(LENGTH_BYTES + size) % ALIGNMENT]]
-        for array, padding in zip(outputs.values(), paddings, strict=True):
-            behind += (contiguous(array), padding)
-        return size.to_bytes(LENGTH_BYTES, "little") + head, behind
+        end = PADDING[-(LENGTH_BYTES + size) % ALIGNMENT]
+        return size.to_bytes(LENGTH_BYTES, "little") + head, headers + said + end, paddings
 
     def _cost_of(self, timing: Any) -> bytes:
         if timing is not self._timing:
@@ -126,16 +147,17 @@ class StepResults:
             self._cost = _pack_cost(_QUEUE, timing.queue_us, _COMPUTE, timing.compute_us, _ROWS, timing.batch_size)
         return self._cost
 
-    def _learn(self, key: tuple[Any, ...], outputs: Mapping[str, Array]) -> None:
+    def _learn(self, key: _Kind, outputs: Mapping[str, Array]) -> None:
         if any(array.dtype.hasobject for array in outputs.values()):
             return
         headers, _ = describe(outputs)
         if len(self._kinds) >= _KINDS:
             self._kinds.clear()
+            self._layouts.clear()
         self._kinds[key] = _packed("outputs", headers), [PADDING[-header["nbytes"] % ALIGNMENT] for header in headers]
 
 
-def _kind(outputs: Mapping[str, Array]) -> tuple[Any, ...]:
+def _kind(outputs: Mapping[str, Array]) -> _Kind:
     return tuple([(name, array.dtype, array.shape) for name, array in outputs.items()])
 
 

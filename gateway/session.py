@@ -87,10 +87,10 @@ class Session:
         alone = len(payloads) == 1
         for payload in payloads:
             try:
-                found = find(payload)
-                if found is not None and infer_known(found, payload, now, alone=alone):
+                if streams is not None and take_known(streams, payload, now):
                     continue
-                if streams is None or not take_known(streams, payload, now):
+                found = find(payload)
+                if found is None or not infer_known(found, payload, now, alone=alone):
                     self._binary(payload, now)
             except Exception:
                 _log.exception("a message could not be served")

@@ -159,13 +159,13 @@ class Ring:
     @property
     def surplus(self) -> int:
         """How many items there are beyond the bound and a gap: ends of steps, which are always taken in."""
-        return max(0, len(self) - self._most - 1)
+        return max(0, self._kept.count + len(self._waiting) - self._most - 1)
 
     def has_room(self) -> bool:
         """Tell whether a step may run: whether its next item has its place."""
         if self._overflow != "block":
             return True
-        count = len(self) if self._acknowledged else len(self._waiting)
+        count = len(self._waiting) + self._kept.count if self._acknowledged else len(self._waiting)
         return not count or (count < self._most and self.nbytes < self._most_bytes)
 
     def room(self, nbytes: int) -> int:

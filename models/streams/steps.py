@@ -68,7 +68,7 @@ class Steps:
     def __bool__(self) -> bool:
         return bool(self._waiting)
 
-    def expects(self, number: int, content: int, *, is_open: bool, ended: int = 0) -> bool:
+    def expects(self, number: int, content: int, is_open: bool, ended: int = 0) -> bool:
         """Tell whether a step is the one that is expected; False for a repetition. See ``Stream.expects``.
 
         ``ended`` counts ends that the ring has no room for. They take the places of steps that might wait, since a client that

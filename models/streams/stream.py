@@ -56,7 +56,7 @@ class Stream(StreamRecord):
             StepConflict: it was accepted before with other content.
             Overloaded: too many steps wait, or ends of steps that nobody takes.
         """
-        return self._steps.expects(number, content, is_open=self.status == "open", ended=self.ring.surplus)
+        return self._steps.expects(number, content, self.status == "open", self.ring.surplus)
 
     def accept(self, agenda: Agenda, content: int, now: float, deadline: float = NEVER) -> None:
         """Take in the step that is expected, and run it when it is its turn.
@@ -67,7 +67,7 @@ class Stream(StreamRecord):
         self.touched = now
         if agenda.is_one_run and self._running is None and not self._steps and now < deadline and self.ring.has_room():
             self._running, self._before = self._steps.begin(agenda, content, now, deadline), self.state
-            if self._run(self._running, now):
+            if not self._start(self._running, now):
                 self.go_on(now)
         else:
             self._steps.accept(agenda, content, now, deadline)
@@ -175,6 +175,10 @@ class Stream(StreamRecord):
         if not self.ring.has_room():
             self.state = alone(self.state)
             return False
+        return not self._start(step, now)
+
+    def _start(self, step: Step, now: float) -> bool:
+        """Let a step's next run begin; return whether it has, and the step has not failed."""
         try:
             arrays, kind = step.agenda.arrays(self.state)
             steps = 1 if kind.together is None else self.ring.room(_TOKEN_BYTES)
@@ -182,9 +186,9 @@ class Stream(StreamRecord):
             self._runs.run(request)
         except Exception as error:
             self._fail(told(error), now)
-            return True
+            return False
         self._request = request
-        return False
+        return True
 
     def ran(self, request: Request, run: Run, start: int, stop: int, now: float) -> bool:
         """Take what came of a run, and go on; tell whether the request does so by itself."""
