@@ -30,16 +30,18 @@ class Step:
         agenda: what it does.
         arrival: when it came.
         deadline: when its answer is no longer wanted.
+        nbytes: bytes that it holds while it waits.
         cancelled: whether its client has given it up.
     """
 
-    __slots__ = ("agenda", "arrival", "cancelled", "deadline", "number")
+    __slots__ = ("agenda", "arrival", "cancelled", "deadline", "nbytes", "number")
 
-    def __init__(self, number: int, agenda: Agenda, arrival: float, deadline: float) -> None:
+    def __init__(self, number: int, agenda: Agenda, arrival: float, deadline: float, nbytes: int = 0) -> None:
         self.number = number
         self.agenda = agenda
         self.arrival = arrival
         self.deadline = deadline
+        self.nbytes = nbytes
         self.cancelled = False
 
 
@@ -103,12 +105,13 @@ class Steps:
         Raises:
             Overloaded: the steps that wait take too many bytes.
         """
-        if self._waiting and self.nbytes + agenda.nbytes > self._most_bytes:
+        nbytes = agenda.nbytes
+        if self._waiting and self.nbytes + nbytes > self._most_bytes:
             raise Overloaded(f"{self.nbytes} bytes of steps of the stream wait already", bound="stream_steps")
-        self._waiting.append(Step(self.next, agenda, now, deadline))
+        self._waiting.append(Step(self.next, agenda, now, deadline, nbytes))
         self._contents.add(self.next, content)
         self.next += 1
-        self.nbytes += agenda.nbytes
+        self.nbytes += nbytes
 
     def begin(self, agenda: Agenda, content: int, now: float, deadline: float) -> Step:
         """Return the step that is expected, to be run at once; nothing may wait."""
@@ -129,7 +132,7 @@ class Steps:
         """Take away what comes next."""
         step = self._waiting.popleft()
         if isinstance(step, Step):
-            self.nbytes -= step.agenda.nbytes
+            self.nbytes -= step.nbytes
 
     def cancel(self, number: int) -> None:
         """Mark a step that waits as given up."""

@@ -143,7 +143,7 @@ class Stream(StreamRecord):
         while self._request is None and self.status != "closed":
             if self._running is None and not self._begin(now):
                 return
-            if self._running is not None and not self._run(self._running, now):
+            if self._request is None and self._running is not None and not self._run(self._running, now):
                 return
 
     def _begin(self, now: float) -> bool:
@@ -166,6 +166,8 @@ class Stream(StreamRecord):
             self._fail(Cancelled("cancelled: removed", outcome="removed"), now)
         elif now >= step.deadline:
             self._fail(DeadlineExceeded("the time limit passed while the step waited; not executed"), now)
+        elif step.agenda.is_one_run:
+            self._start(step, now)
         elif (made := step.agenda.nothing(self.state)) is not None:
             self._take(made, NO_RUN, now)
         return True
