@@ -124,8 +124,8 @@ class StepResults:
                 self._layouts[name_bytes, kind] = layout
         before, headers, paddings = layout
         behind: list[Any] = [headers]
-        for array, padding in zip(outputs.values(), paddings, strict=True):
-            behind += (array if array.flags.c_contiguous else contiguous(array), padding)
+        for at, array in enumerate(outputs.values()):
+            behind += (array if array.flags.c_contiguous else contiguous(array), paddings[at])
         return before, behind
 
     def _laid_out(self, name_bytes: int, told: Any, kind: _Kind) -> tuple[bytes, bytes, Sequence[bytes]] | None:

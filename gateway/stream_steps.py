@@ -43,7 +43,9 @@ def take_known(ops: StreamOps, payload: bytes, now: float) -> bool:
     if stream is None or arrays is None:
         return False
     ops.hub.metrics.messages_received.values["msgpack"] += 1
-    inputs = dict(zip(known.names, arrays, strict=True))
+    inputs = {}
+    for at, tensor in enumerate(known.names):
+        inputs[tensor] = arrays[at]
     try:
         ops.host.step(stream, number, inputs, now=now, timeout_s=known.context, parameters=known.message.parameters)
     except TidegateError as error:

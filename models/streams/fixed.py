@@ -100,8 +100,8 @@ class Fixed:
         self._made = tuple((held.key, held.output, held.initial.shape, held) for held in states)
         self._growing = tuple(held.key for held in states if held.grows is not None)
         by_input = {carry.input: carry for carry in carries}
-        self._places = tuple((take.input, by_input.get(take.input)) for take in takes)
-        self._carried = tuple((at, carry) for at, (_, carry) in enumerate(self._places) if carry is not None)
+        self._places = tuple((at, take.input, by_input.get(take.input)) for at, take in enumerate(takes))
+        self._carried = tuple((at, carry) for at, _, carry in self._places if carry is not None)
 
     def taken(self, inputs: Mapping[str, Array]) -> list[Array]:
         """Return what a step brings, checked, in the order of ``takes``.
@@ -128,8 +128,8 @@ class Fixed:
         arrays: list[Any] = self._template.copy()
         for index, key in self._held:
             arrays[index] = state[key]
-        for (index, carry), array in zip(self._places, taken, strict=True):
-            arrays[index] = array if carry is None else carry.before(state[carry.key], array)
+        for at, index, carry in self._places:
+            arrays[index] = taken[at] if carry is None else carry.before(state[carry.key], taken[at])
         shapes = (priority, *[array.shape for array in taken], *[state[key].shape for key in self._growing])
         kind = self._kinds.get(shapes)
         if kind is None:

@@ -214,9 +214,9 @@ class StreamHost:
         if not stream.expects(number, known):
             return
         self.population.check_bytes()
-        agenda = stream.model.stream.agenda(stream.worker, stream.fixed, inputs, stream.outputs, parameters, stream.priority)
-        stream.accept(agenda, known, now, now + timeout_s)
-        if stream.backlog or stream.ready or stream.status == "closed":  # else a run has begun, and what it makes is weighed
+        worker = stream.worker
+        agenda = worker.model.stream.agenda(worker, stream.fixed, inputs, stream.outputs, parameters, stream.priority)
+        if not stream.accept(agenda, known, now, now + timeout_s):  # else what it makes is weighed
             self._settle(stream)
 
     def cancel(self, stream: Stream, number: int, now: float) -> None:

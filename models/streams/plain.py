@@ -57,7 +57,9 @@ class PlainAgenda:
         Raises:
             ModelFailed: its state cannot be kept.
         """
-        outputs = {name: own_rows(run, index, start, stop) for name, index in self._wanted}
+        outputs = {}
+        for name, index in self._wanted:
+            outputs[name] = own_rows(run, index, start, stop)
         return Made(self._fixed.after(state, self._taken, run, start, stop), outputs, final=True)
 
     def stop(self) -> None:

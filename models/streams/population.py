@@ -128,4 +128,4 @@ class Population:
 
 
 def _idle_s(stream: Stream) -> float:
-    return stream.model.stream.idle_timeout_s
+    return stream.worker.model.stream.idle_timeout_s

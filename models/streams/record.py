@@ -106,12 +106,12 @@ class StreamRecord:
     @property
     def busy(self) -> bool:
         """Whether a step runs or waits."""
-        return self._running is not None or bool(self._steps)
+        return self._running is not None or bool(self._steps.waiting)
 
     @property
     def backlog(self) -> bool:
         """Whether steps wait behind the one that runs."""
-        return bool(self._steps)
+        return bool(self._steps.waiting)
 
     @property
     def next_step(self) -> int:

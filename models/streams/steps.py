@@ -51,24 +51,22 @@ class Steps:
     Attributes:
         next: the number that the next step must have.
         nbytes: bytes of those that wait.
+        waiting: what waits; not to be changed by others.
     """
 
-    __slots__ = ("_contents", "_most", "_most_bytes", "_waiting", "nbytes", "next")
+    __slots__ = ("_contents", "_most", "_most_bytes", "nbytes", "next", "waiting")
 
     def __init__(self, most: int, most_bytes: int) -> None:
         self.next = 1
         self.nbytes = 0
         self._most = most
         self._most_bytes = most_bytes
-        self._waiting: deque[Step | Callable[[], None]] = deque()
+        self.waiting: deque[Step | Callable[[], None]] = deque()
         self._contents = Contents(_REMEMBERED)
 
     def like(self) -> Steps:
         """Return one with the same bounds, where nothing waits."""
         return Steps(self._most, self._most_bytes)
-
-    def __bool__(self) -> bool:
-        return bool(self._waiting)
 
     def expects(self, number: int, content: int, is_open: bool, ended: int = 0) -> bool:
         """Tell whether a step is the one that is expected; False for a repetition. See ``Stream.expects``.
@@ -86,7 +84,7 @@ class Steps:
             raise UnknownStream("the stream is closed", param="stream", expected="a stream that is open")
         if number > self.next:
             raise self.unexpected(number)
-        if len(self._waiting) + ended >= self._most:
+        if len(self.waiting) + ended >= self._most:
             raise Overloaded(f"{self._most} steps, or ends of steps, wait already; not executed", bound="stream_steps")
         return True
 
@@ -106,9 +104,9 @@ class Steps:
             Overloaded: the steps that wait take too many bytes.
         """
         nbytes = agenda.nbytes
-        if self._waiting and self.nbytes + nbytes > self._most_bytes:
+        if self.waiting and self.nbytes + nbytes > self._most_bytes:
             raise Overloaded(f"{self.nbytes} bytes of steps of the stream wait already", bound="stream_steps")
-        self._waiting.append(Step(self.next, agenda, now, deadline, nbytes))
+        self.waiting.append(Step(self.next, agenda, now, deadline, nbytes))
         self._contents.add(self.next, content)
         self.next += 1
         self.nbytes += nbytes
@@ -122,21 +120,21 @@ class Steps:
 
     def note(self, note: Callable[[], None]) -> None:
         """Let a call wait for its turn among the steps."""
-        self._waiting.append(note)
+        self.waiting.append(note)
 
     def first(self) -> Step | Callable[[], None]:
         """Return what comes next; something must wait."""
-        return self._waiting[0]
+        return self.waiting[0]
 
     def pop(self) -> None:
         """Take away what comes next."""
-        step = self._waiting.popleft()
+        step = self.waiting.popleft()
         if isinstance(step, Step):
             self.nbytes -= step.nbytes
 
     def cancel(self, number: int) -> None:
         """Mark a step that waits as given up."""
-        for step in self._waiting:
+        for step in self.waiting:
             if isinstance(step, Step) and step.number == number:
                 step.cancelled = True
 
@@ -144,15 +142,15 @@ class Steps:
         """Let a number be the next one once more; return the steps that waited behind it, which wait no more."""
         self.next = number
         self._contents.forget_from(number)
-        behind = [step for step in self._waiting if isinstance(step, Step)]
-        self._waiting = deque(note for note in self._waiting if not isinstance(note, Step))
+        behind = [step for step in self.waiting if isinstance(step, Step)]
+        self.waiting = deque(note for note in self.waiting if not isinstance(note, Step))
         self.nbytes = 0
         return behind
 
     def clear(self) -> list[Callable[[], None]]:
         """Forget everything; return the calls that waited."""
-        notes = [note for note in self._waiting if not isinstance(note, Step)]
-        self._waiting.clear()
+        notes = [note for note in self.waiting if not isinstance(note, Step)]
+        self.waiting.clear()
         self._contents.clear()
         self.nbytes = 0
         return notes

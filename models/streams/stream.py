@@ -58,20 +58,22 @@ class Stream(StreamRecord):
         """
         return self._steps.expects(number, content, self.status == "open", self.ring.surplus)
 
-    def accept(self, agenda: Agenda, content: int, now: float, deadline: float = NEVER) -> None:
-        """Take in the step that is expected, and run it when it is its turn.
+    def accept(self, agenda: Agenda, content: int, now: float, deadline: float = NEVER) -> bool:
+        """Take in the step that is expected, and run it when it is its turn; tell whether it runs already and alone.
 
         Raises:
             Overloaded: the steps that wait take too many bytes.
         """
         self.touched = now
-        if agenda.is_one_run and self._running is None and not self._steps and now < deadline and self.ring.has_room():
-            self._running, self._before = self._steps.begin(agenda, content, now, deadline), self.state
-            if not self._start(self._running, now):
-                self.go_on(now)
+        steps = self._steps
+        if agenda.is_one_run and self._running is None and not steps.waiting and now < deadline and self.ring.has_room():
+            self._running, self._before = steps.begin(agenda, content, now, deadline), self.state
+            if self._start(self._running, now):
+                return True
         else:
-            self._steps.accept(agenda, content, now, deadline)
-            self.go_on(now)
+            steps.accept(agenda, content, now, deadline)
+        self.go_on(now)
+        return False
 
     def cancel(self, number: int, now: float) -> None:
         """Give a step up: one that waits is not run, a generation ends after the run that is under way."""
@@ -148,7 +150,7 @@ class Stream(StreamRecord):
 
     def _begin(self, now: float) -> bool:
         """Begin with what waits; return whether there is anything to go on with."""
-        if not self._steps:
+        if not self._steps.waiting:
             if self.status == "closing":
                 self._stop()
                 self.ended = Ended("closed")
