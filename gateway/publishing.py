@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tidegate.codecs.event_messages import EventError
 from tidegate.codecs.parts import Timing
 from tidegate.errors import Cancelled, Overloaded, ShuttingDown
-from tidegate.models.streams.ring import Failed
+from tidegate.models.streams.items import Failed
 
 from .answers import compute_us, outputs_of
 from .stream_results import timing_part
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tidegate.errors import TidegateError
     from tidegate.models.batch import Run
     from tidegate.models.request import Answer, Request
-    from tidegate.models.streams.ring import Numbered
+    from tidegate.models.streams.items import Numbered
     from tidegate.models.streams.stream import Stream
 
     from .broadcast import Broadcast

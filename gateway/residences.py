@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, NamedTuple
 
-from tidegate.models.streams.ring import Ended
+from tidegate.models.streams.items import Ended
 
 from .residence import Residence
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tidegate.codecs import diagnosis
 from tidegate.codecs.messages import Cancel, Close, Closed, Credit, Fork, Open, Opened, Resume, Snapshot, Step
 from tidegate.errors import DuplicateStream, Overloaded, ShuttingDown, TidegateError, UnknownStream
-from tidegate.models.streams.ring import Ended
+from tidegate.models.streams.items import Ended
 
 from .counts import OTHER
 from .stream_copies import fork, snapshot

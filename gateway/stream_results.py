@@ -11,9 +11,11 @@ from tidegate.codecs.errors import Form, Subject
 from tidegate.codecs.messages import Gap as GapMessage
 from tidegate.codecs.messages import Result
 from tidegate.codecs.parts import Timing
+from tidegate.codecs.reader import server_messages
 from tidegate.codecs.step_results import StepResults
 from tidegate.codecs.writer import encode
-from tidegate.models.streams.ring import Failed, Gap, Produced
+from tidegate.models.streams.items import Failed, Gap, Produced
+from tidegate.results import Timing as Cost
 
 from .large_result import LARGE_BYTES, LargeResult, is_large
 from .own_messages import error_message
@@ -21,10 +23,11 @@ from .own_messages import error_message
 if TYPE_CHECKING:
     from tidegate.codecs.parts import Id
     from tidegate.errors import TidegateError
-    from tidegate.models.streams.ring import Item
-    from tidegate.results import Timing as Cost
+    from tidegate.models.streams.items import Item
 
 MSGPACK = Form.MSGPACK  # looking a member up in its class takes longer than comparing it
+
+_reader = server_messages()
 
 
 class StreamResults:
@@ -60,6 +63,15 @@ class StreamResults:
         assert isinstance(item, Failed)
         subject = Subject(stream=name, step=item.step)
         return encode(error_message(subject, item.error, seq=item.seq, expected_step=item.expected_step), form)
+
+
+def read_back(payload: bytes) -> Produced:
+    """Read a result that ``short`` has written, but for its number."""
+    received = _reader.binary(payload)
+    result: Result = received.message
+    timing = Cost(result.timing.queue_us, result.timing.compute_us, result.timing.batch_size)
+    assert result.step is not None
+    return Produced(result.step, result.final, received.tensors, timing, result.text, result.reason)
 
 
 def instead(item: Item, error: TidegateError, next_step: int) -> Failed | Gap:

@@ -14,17 +14,17 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tidegate.codecs.errors import Form
-from tidegate.models.streams.ring import Ended, Gap
+from tidegate.models.streams.items import Ended, Gap
 
 from .large_result import LargeResult
 from .replies import why_not_written
-from .stream_results import instead
+from .stream_results import instead, read_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tidegate.codecs.parts import Id
-    from tidegate.models.streams.ring import Item, Produced
+    from tidegate.models.streams.items import Item, Produced
     from tidegate.models.streams.stream import Stream
 
     from .hub import Hub
@@ -101,9 +101,11 @@ class StreamSender:
             elif not stream.ring.pass_on(item):
                 self.stream_has(stream)
             elif (payload := self._short(channel.name, channel.form, item)) is not None:
+                stream.ring.keep_written(item, payload, read_back)
                 payloads.append(payload)
                 room -= len(payload)
             else:
+                stream.ring.keep(item)
                 self._send(stream, channel, item)
         if payloads:
             (self._link.post_all if made[0][1].final else self._link.post_soon)(payloads)

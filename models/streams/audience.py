@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..model import Model
+    from .items import Produced
     from .record import Status
-    from .ring import Produced
     from .stream import Stream
 
 

@@ -2,7 +2,8 @@
 
 Knows the scheduler that runs their steps and the clock; knows nothing of sockets, sessions or what streams are called.
 
-For bounds see ``population``. A stream to which nothing happens for its model's ``idle_timeout_s`` is ended.
+For bounds see ``population``. A stream to which nothing happens for its model's ``idle_timeout_s`` is ended, at
+most a sixteenth of that later.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
     from ..scheduler import Scheduler
     from ..worker import Worker
     from .audience import Observer, Receiver
-    from .ring import Overflow, Produced, Watcher
+    from .items import Produced
+    from .ring import Overflow, Watcher
 
     Scalar = bool | int | float | str
 

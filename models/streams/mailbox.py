@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 from tidegate.errors import Cancelled, UnknownStream
 from tidegate.results import StreamResult
 
-from .ring import Ended, Failed, Gap
+from .items import Ended, Failed, Gap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tidegate.errors import TidegateError
 
-    from .ring import Item, Produced
+    from .items import Item, Produced
     from .stream import Stream
 
 

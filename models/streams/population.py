@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .stream import Stream
 
 MIB = 1024 * 1024
+_PLACED_WITHIN = 1 / 16  # of the idle time-out: by so much may one that is idle be found too late
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class Population:
         self._bounds = bounds
         self._count = 0
         self._by_worker: Counter[Worker] = Counter()
-        # By idle time-out, each in the order in which something last happened to them.
+        # By idle time-out, each in the order in which something happened to them: the last thing, or one not long before it.
         self._by_idle: dict[float, OrderedDict[Stream, None]] = {}
 
     def __len__(self) -> int:
@@ -97,6 +98,7 @@ class Population:
 
     def add(self, stream: Stream) -> None:
         """Take note of a stream that was opened."""
+        stream.placed = stream.touched
         self._by_idle.setdefault(_idle_s(stream), OrderedDict())[stream] = None
         self._count += 1
         self._by_worker[stream.worker] += 1
@@ -116,9 +118,13 @@ class Population:
     def weigh(self, stream: Stream) -> None:
         """Take note of a stream to which something has happened, and of the bytes that it takes now."""
         nbytes = stream.nbytes
-        self.nbytes += nbytes - stream.weight
-        stream.weight = nbytes
-        self._by_idle[_idle_s(stream)].move_to_end(stream)
+        if nbytes != stream.weight:
+            self.nbytes += nbytes - stream.weight
+            stream.weight = nbytes
+        idle_s = _idle_s(stream)
+        if stream.touched - stream.placed > _PLACED_WITHIN * idle_s:
+            stream.placed = stream.touched
+            self._by_idle[idle_s].move_to_end(stream)
 
     def idle(self, now: float) -> Iterator[Stream]:
         """Yield the streams to which nothing happened for too long; whoever takes one removes it."""

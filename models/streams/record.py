@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from ..request import Request, Sink
     from ..worker import Worker
     from .agenda import State
-    from .ring import Ended, Ring
+    from .items import Ended
+    from .ring import Ring
     from .runs import Runs
     from .steps import Step, Steps
 
@@ -32,6 +33,7 @@ class StreamRecord:
         receiver: who is told that there is something to take; None while nobody listens.
         tag: the receiver's own.
         touched: when something last happened.
+        placed: when it took its place among the others (see ``Population``).
         step_done: the last step that the state knows of.
         weight: its bytes when they were last counted.
     """
@@ -49,6 +51,7 @@ class StreamRecord:
         "ended",
         "fixed",
         "outputs",
+        "placed",
         "priority",
         "receiver",
         "ring",
@@ -87,6 +90,7 @@ class StreamRecord:
         self.receiver: Any = None
         self.tag: Any = None
         self.touched = 0.0
+        self.placed = 0.0
         self.step_done = 0
         self.weight = 0
         self._runs = runs

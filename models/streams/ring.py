@@ -20,84 +20,12 @@ from collections import deque
 from collections.abc import Callable
 from typing import Literal
 
-from msgspec import Struct
-
-from tidegate.errors import TidegateError  # noqa: TC001 - the structures' annotations are read
-from tidegate.results import Array, Timing  # noqa: TC001
-
 from ..request import NEVER
-from .chain import Chain
+from .items import ITEM_BYTES, Gap, Item, Numbered, Produced
+from .kept import Kept
 
 Overflow = Literal["block", "latest", "drop_oldest"]
 
-_ITEM_BYTES = 256  # what an item takes beside its tensors
-
-
-class Produced(Struct, gc=False):
-    """Something that a step has made.
-
-    Attributes:
-        seq: its number in the stream.
-        nbytes: bytes of memory that it takes, about; the ring's.
-        step: the step's number.
-        final: whether the step is done.
-        outputs: tensors by name.
-        timing: what the run cost that it comes from.
-        text: the outputs as text, for a model with a vocabulary.
-        reason: why a generation ended.
-    """
-
-    step: int
-    final: bool
-    outputs: dict[str, Array]
-    timing: Timing
-    text: str | None = None
-    reason: str | None = None
-    seq: int = 0
-    nbytes: int = 0
-
-
-class Failed(Struct, gc=False):
-    """The end of a step that was accepted and could not be done.
-
-    Attributes:
-        seq: its number in the stream.
-        step: the step's number.
-        error: why.
-        expected_step: the number that the next step must have.
-    """
-
-    step: int
-    error: TidegateError
-    expected_step: int
-    seq: int = 0
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of memory that it takes, about."""
-        return _ITEM_BYTES
-
-
-class Gap(Struct, frozen=True, gc=False):
-    """Items ``first`` to ``last`` are not kept any more."""
-
-    first: int
-    last: int
-
-    @property
-    def seq(self) -> int:
-        """The last number that it stands for."""
-        return self.last
-
-
-class Ended(Struct, frozen=True, gc=False):
-    """The end of a stream; nothing comes after it."""
-
-    reason: str
-
-
-Numbered = Produced | Failed
-Item = Numbered | Gap
 Watcher = Callable[[Numbered], None]
 """Somebody who is told of each item as it comes to be."""
 
@@ -135,7 +63,7 @@ class Ring:
         self._until = NEVER if until is None else until
         self._acknowledged = False
         self._taken = 0
-        self._kept: Chain[Item] = Chain()  # taken before
+        self._kept = Kept()  # taken before
         self._waiting: deque[Item] = deque()  # not taken; at most its first is a gap, but for what is replayed
 
     def like(self) -> Ring:
@@ -173,7 +101,7 @@ class Ring:
         if self._overflow != "block":
             return self._most
         count = len(self._waiting) + (self._kept.count if self._acknowledged else 0)
-        room = min(self._most - count, (self._most_bytes - self.nbytes) // (_ITEM_BYTES + nbytes))
+        room = min(self._most - count, (self._most_bytes - self.nbytes) // (ITEM_BYTES + nbytes))
         return room if room > 0 else int(self.has_room())
 
     def add(self, item: Numbered) -> None:
@@ -186,22 +114,32 @@ class Ring:
         if type(item) is Produced:
             item.nbytes = _nbytes(item)
         self.nbytes += item.nbytes
-        if not self._acknowledged or self._overflow != "block":
-            self._make_room()
+        self._make_room()
 
     def pass_on(self, item: Produced) -> bool:
-        """Number an item, and take it at once if nothing waits before it and the credit covers it; tell whether it is taken."""
+        """Number an item, and take it at once if nothing waits before it and the credit covers it; tell whether it is taken.
+
+        Then ``keep`` or ``keep_written`` must follow.
+        """
         seq = self.seq + 1
         if self._waiting or seq > self._until:
             self.add(item)
             return False
         self.seq = self._taken = item.seq = seq
-        item.nbytes = nbytes = _nbytes(item)
-        self.nbytes += nbytes
-        self._kept.append(item)
-        if not self._acknowledged or self._overflow != "block":
-            self._make_room()
+        item.nbytes = _nbytes(item)
         return True
+
+    def keep(self, item: Produced) -> None:
+        """Keep an item that was passed on."""
+        self._kept.append(item)
+        self.nbytes += item.nbytes
+        self._make_room()
+
+    def keep_written(self, item: Produced, written: bytes, read: Callable[[bytes], Produced]) -> None:
+        """Keep an item that was passed on, as it was written; ``read`` gives it back, but for its number."""
+        self._kept.append_written(item.seq, item.nbytes, written, read)
+        self.nbytes += item.nbytes
+        self._make_room()
 
     def grant(self, until: int | None, seen: int | None = None) -> None:
         """Allow items up to number ``until`` to be taken, and forget what was seen; neither is ever taken back."""
@@ -227,7 +165,8 @@ class Ring:
         if not taken:
             return taken
         if keep:
-            self._kept.extend(taken)
+            for item in taken:
+                self._kept.append(item)
         else:
             self._acknowledged = True
             for item in taken:
@@ -235,8 +174,7 @@ class Ring:
                     self.nbytes -= item.nbytes
         self._taken = max(self._taken, taken[-1].seq)
         self._until = max(self._until, self._taken)
-        if not self._acknowledged or self._overflow != "block":
-            self._make_room()
+        self._make_room()
         return taken
 
     def _take_some(self, most: int) -> list[Item]:
@@ -290,10 +228,8 @@ class Ring:
 
     def _forget_seen(self, seen: int) -> None:
         kept = self._kept
-        while kept.count and kept.first.seq <= seen:
-            item = kept.popleft()
-            if not isinstance(item, Gap):
-                self.nbytes -= item.nbytes
+        while kept.count and kept.first_seq <= seen:
+            self.nbytes -= kept.popleft()
 
     def _make_room(self) -> None:
         """Forget what was taken longest ago, then, if the policy says so, what waits longest, until the bounds hold."""
@@ -301,7 +237,7 @@ class Ring:
         if self._overflow == "block" and self._acknowledged:
             return
         while kept.count and (kept.count + len(self._waiting) > self._most or self.nbytes > self._most_bytes):
-            self._lose(kept.popleft())
+            self.nbytes -= kept.popleft()
         if self._overflow == "drop_oldest":
             while len(self._waiting) > 2 and (len(self._waiting) > self._most or self.nbytes > self._most_bytes):
                 self._drop_oldest()
@@ -354,7 +290,7 @@ def ring_of(watcher: Watcher | None, overflow: Overflow, most: int, most_bytes: 
 
 
 def _nbytes(item: Produced) -> int:
-    nbytes = _ITEM_BYTES
+    nbytes = ITEM_BYTES
     for array in item.outputs.values():
         nbytes += array.nbytes
     return nbytes

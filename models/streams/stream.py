@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, cast
 from tidegate.errors import Cancelled, DeadlineExceeded, TidegateError
 
 from ..request import NEVER, Request
+from .items import Ended, Failed, Item, Produced
 from .outcome import NO_RUN, timing_of, told
 from .record import StreamRecord, bytes_of
-from .ring import Ended, Failed, Item, Produced
 from .row_state import alone
 from .steps import Step
 

@@ -24,7 +24,8 @@ from tidegate.gateway.settings import Settings
 from tidegate.gateway.stream_results import StreamResults
 from tidegate.models.catalogue import Catalogue
 from tidegate.models.streams.audience import Attached
-from tidegate.models.streams.ring import Ended, Failed, Produced, ring_of
+from tidegate.models.streams.items import Ended, Failed, Produced
+from tidegate.models.streams.ring import ring_of
 from tidegate.models.worker import Worker
 from tidegate.results import Timing
 
@@ -73,9 +74,11 @@ class Stream:
         self.ring.add(Produced(step, final, {"y": np.full((1, size), value, np.float32)}, Timing(1, 2, 3), **more))
         self.tell()
 
-    def produced(self, step: int = 1, size: int = 1, *, final: bool = False) -> tuple[Stream, Produced]:
+    def produced(
+        self, step: int = 1, size: int = 1, *, final: bool = False, text: str | None = None
+    ) -> tuple[Stream, Produced]:
         """Return what a step has made, which mostly goes on, and the stream, as a receiver is told."""
-        return self, Produced(step, final, {"y": np.zeros((1, size), np.float32)}, Timing(1, 2, 3))
+        return self, Produced(step, final, {"y": np.zeros((1, size), np.float32)}, Timing(1, 2, 3), text)
 
     def fail(self, error: TidegateError, step: int = 1) -> None:
         """Let a step fail."""

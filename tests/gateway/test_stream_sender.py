@@ -13,6 +13,7 @@ from tidegate.codecs.messages import Result
 from tidegate.errors import ModelFailed
 from tidegate.gateway.stream_sender import AHEAD_BYTES
 from tidegate.models.streams.ring import Ring
+from tidegate.results import Timing
 
 
 def test_what_comes_in_one_turn_is_sent_together() -> None:
@@ -189,12 +190,16 @@ def test_what_goes_on_is_sent_past_the_queue() -> None:
     client = scene.connect()
     streams = [client.open(name) for name in "ab"]
     for _ in range(3):
-        streams[0].receiver.streams_made([stream.produced() for stream in streams])
+        streams[0].receiver.streams_made([stream.produced(text="é") for stream in streams])
     assert scene.turns == []
     assert said(client.heard()) == [("result", name, 1, seq) for seq in (1, 2, 3) for name in "ab"]
     assert client.link.soon == 2 * 3 - 1  # the first of its kind is written the long way
     assert scene.metrics.model("double").streams.results == 6
-    assert [item.seq for item in _replayed(streams[0], 1)] == [2, 3]
+    replayed = _replayed(streams[0], 1)
+    assert [(item.seq, item.step, item.final, item.text, item.timing) for item in replayed] == [
+        (seq, 1, False, "é", Timing(1, 2, 3)) for seq in (2, 3)
+    ]
+    assert [item.outputs["y"].tolist() for item in replayed] == [[[0.0]]] * 2
 
 
 def test_what_ends_a_step_is_sent_past_the_queue_in_the_same_turn() -> None:

@@ -46,10 +46,13 @@ def test_the_collector_does_not_meet_what_a_chain_holds() -> None:
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 12)), max_size=40))
 def test_contents_are_found_by_their_number(operations: list[tuple[bool, int]]) -> None:
-    """The last five contents are found by their numbers; those that are forgotten or not there yet are not."""
+    """The last five contents are found by their numbers; those that are forgotten, all or some, or not there yet are not."""
     contents, like, number = Contents(5), dict[int, int](), 1
     for adds, value in operations:
-        if adds:
+        if value == 12:
+            contents.clear()
+            like.clear()
+        elif adds:
             contents.add(number, -value)
             like[number] = -value
             like.pop(number - 5, None)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.models.streams.ring import Gap, Produced, Ring, ring_of
+from tidegate.models.streams.items import Gap, Produced
+from tidegate.models.streams.ring import Ring, ring_of
 from tidegate.results import Timing
 
 TIMING = Timing(0, 0, 1)
@@ -184,7 +185,7 @@ def test_to_pass_on_is_to_add_and_take(overflow: Any, until: int | None, actions
 def _act(ring: Ring, action: str, value: int, number: int, *, passes: bool) -> Any:
     item = Produced(number, True, {"y": np.zeros(40)}, TIMING)
     if action == "pass" and passes:
-        return [item.seq] if ring.pass_on(item) else []
+        return [item.seq] if _passed(ring, item, written=bool(value % 2)) else []
     if action == "pass":
         free = not ring.waiting
         ring.add(item)
@@ -198,6 +199,19 @@ def _act(ring: Ring, action: str, value: int, number: int, *, passes: bool) -> A
     return ring.grant(value) if action == "grant" else ring.grant(None, min(value, ring.seq))
 
 
+def _passed(ring: Ring, item: Produced, *, written: bool) -> bool:
+    passed = ring.pass_on(item)
+    if passed and written:
+        ring.keep_written(item, bytes([item.step]), _read)
+    elif passed:
+        ring.keep(item)
+    return passed
+
+
+def _read(written: bytes) -> Produced:
+    return Produced(written[0], True, {"y": np.zeros(40)}, TIMING)
+
+
 def _state(ring: Ring) -> tuple[Any, ...]:
     return ring.seq, ring.nbytes, ring.dropped, len(ring), ring.waiting, ring.ready, ring.has_room(), ring.room(8), ring.surplus
 
@@ -206,5 +220,5 @@ def test_a_watcher_is_told_of_what_is_passed_on() -> None:
     """Whoever watches a stream is told of each item once, passed on or not."""
     watched: list[int] = []
     ring = ring_of(lambda item: watched.append(item.seq), "block", 8, 1 << 20, 2)
-    passed = [ring.pass_on(Produced(number, True, {}, TIMING)) for number in range(4)]
+    passed = [_passed(ring, Produced(number, True, {}, TIMING), written=True) for number in range(4)]
     assert (passed, watched) == ([True, True, False, False], [1, 2, 3, 4])

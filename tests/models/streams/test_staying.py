@@ -18,15 +18,15 @@ from tidegate.errors import ModelFailed
 from tidegate.models.client import Client
 from tidegate.models.service import Service
 from tidegate.models.streams.generation import Generation
+from tidegate.models.streams.items import Failed, Gap, Produced
 from tidegate.models.streams.population import StreamBounds
-from tidegate.models.streams.ring import Failed, Gap, Produced
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
     from tidegate.models.batch import Batch, Run
-    from tidegate.models.streams.ring import Ended
+    from tidegate.models.streams.items import Ended
     from tidegate.models.streams.stream import Stream
 
 ENDLESS = CACHED_LOOP.replace("stop = [3]", "stop = []").replace("max_steps = 40", "max_steps = 60")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tidegate.errors import ModelFailed, Overloaded, StepConflict, UnexpectedStep, UnknownStream
-from tidegate.models.streams.ring import Ended, Failed, Produced
+from tidegate.models.streams.items import Ended, Failed, Produced
 
 from .stream_fakes import Adding, Hand, make_stream
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tidegate.errors import ModelFailed, Overloaded, StepConflict, UnexpectedStep, UnknownStream
-from tidegate.models.streams.ring import Ended, Failed, Gap, Produced
+from tidegate.models.streams.items import Ended, Failed, Gap, Produced
 
 from .stream_fakes import Adding, Hand, make_stream
 
