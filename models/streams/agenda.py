@@ -44,10 +44,12 @@ class Agenda(Protocol):
     """What one step does, run by run. Made when the step is accepted: all checks of its inputs are in its making.
 
     Attributes:
-        is_one_run: whether it is a single run and nothing else, and ``ran`` may be asked again should it fail.
+        is_one_run: whether it is a single run and nothing else.
+        ran_changes: whether ``ran`` must be asked only once of each run.
     """
 
     is_one_run: bool
+    ran_changes: bool
 
     @property
     def nbytes(self) -> int:

@@ -44,6 +44,7 @@ class Generation:
     Attributes:
         nbytes: bytes that it holds while it waits.
         is_one_run: False.
+        ran_changes: False.
         most: most results that it makes.
         constants: the stream's, by name.
         wanted: outputs that were asked for beside the token, by name and index.
@@ -51,6 +52,7 @@ class Generation:
     """
 
     is_one_run = False
+    ran_changes = False
     __slots__ = (
         "_last_kind",
         "_loop",

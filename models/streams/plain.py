@@ -26,9 +26,11 @@ class PlainAgenda:
 
     Attributes:
         is_one_run: True.
+        ran_changes: False.
     """
 
     is_one_run = True
+    ran_changes = False
     __slots__ = ("_fixed", "_priority", "_taken", "_wanted", "_worker")
 
     def __init__(self, worker: Worker, fixed: Fixed, taken: Sequence[Array], wanted: Wanted, priority: int) -> None:

@@ -31,9 +31,11 @@ class RebufferAgenda:
     Attributes:
         nbytes: bytes of what the step brings.
         is_one_run: False.
+        ran_changes: True.
     """
 
     is_one_run = False
+    ran_changes = True
     __slots__ = (
         "_at",
         "_fixed",

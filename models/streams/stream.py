@@ -237,20 +237,22 @@ class Stream(StreamRecord):
         return Produced(step.number, False, made.outputs, timing, made.text)
 
     def finished(self, request: Request, run: Run, start: int, stop: int, now: float) -> Produced | None:
-        """Take what came of a step of one run, and return it for the ring, as ``stepped`` does; ``go_on`` when it is there."""
+        """Take what came of a step's last run, and return it for the ring, as ``stepped`` does; ``go_on`` when it is there."""
         step = self._running
-        if request is not self._request or step is None or not step.agenda.is_one_run or self.status != "open":
+        if request is not self._request or step is None or step.agenda.ran_changes or self.status != "open":
             return None
         try:
             made = step.agenda.ran(self.state, run, start, stop)
         except Exception:  # ``ran`` meets it again, and tells of it
+            return None
+        if not made.final:
             return None
         self._request = self._running = None
         self.state = self._before = made.state
         self._state_bytes = bytes_of(made.state)
         self.step_done = step.number
         self.touched = now
-        return Produced(step.number, True, made.outputs or {}, timing_of(request, run))
+        return Produced(step.number, True, made.outputs or {}, timing_of(request, run), made.text, made.reason)
 
     def failed(self, request: Request, error: TidegateError, now: float) -> None:
         """Take note that a run has failed, and go on."""

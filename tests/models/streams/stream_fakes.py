@@ -23,6 +23,7 @@ class Adding:
     def __init__(self, value: float, runs: int = 1, nbytes: int = 8) -> None:
         self.nbytes = nbytes
         self.is_one_run = runs == 1
+        self.ran_changes = runs != 1
         self._value = value
         self._left = runs
 
