@@ -106,7 +106,7 @@ class StreamSender:
                 room -= len(payload)
             else:
                 stream.ring.keep(item)
-                self._send(stream, channel, item)
+                room -= _BYTES * self._send(stream, channel, item)
         if payloads:
             (self._link.post_all if made[0][1].final else self._link.post_soon)(payloads)
             self._hub.metrics.model(made[0][0].model.name).streams.results += len(payloads)

@@ -20,7 +20,7 @@ class Receiver(Protocol):
         """Take note that there is something to take. Called on the event loop, never while a stream is opened."""
 
     def streams_made(self, made: Sequence[tuple[Stream, Produced]]) -> None:
-        """Take what streams have made at one time, one item of each; of all of them the step goes on, or has ended.
+        """Take what streams of a model have made at one time, one item of each; the step of each goes on, or of each has ended.
 
         Whoever is told adds the items to the streams' rings, where they are not yet. Called on the event loop.
         """

@@ -44,6 +44,7 @@ class Fixed:
         carries: what is kept of a step's inputs.
         rest: what is left over of an input that is cut into chunks; None if none is.
         initial: the state before the first step; not to be changed.
+        kept_outputs: places of the outputs that are kept.
     """
 
     __slots__ = (
@@ -59,6 +60,7 @@ class Fixed:
         "carries",
         "constants",
         "initial",
+        "kept_outputs",
         "rest",
         "states",
         "takes",
@@ -98,6 +100,7 @@ class Fixed:
         self._kept = kept
         self._held = tuple((held.input, held.key) for held in states)
         self._made = tuple((held.key, held.output, held.initial.shape, held) for held in states)
+        self.kept_outputs = frozenset(held.output for held in states)
         self._growing = tuple(held.key for held in states if held.grows is not None)
         by_input = {carry.input: carry for carry in carries}
         self._places = tuple((at, take.input, by_input.get(take.input)) for at, take in enumerate(takes))

@@ -2,8 +2,8 @@
 
 Knows the scheduler that runs their steps and the clock; knows nothing of sockets, sessions or what streams are called.
 
-For bounds see ``population``. A stream to which nothing happens for its model's ``idle_timeout_s`` is ended, at
-most a sixteenth of that later.
+For bounds see ``population``. A stream to which nothing happens for its model's ``idle_timeout_s`` is ended, about
+a sixteenth of that later at most.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from .audience import Attached
 from .content import content
 from .population import Population, StreamBounds
 from .ring import ring_of
-from .snapshot import Snapshot
 from .steps import Steps
 from .stream import Stream
 
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from .audience import Observer, Receiver
     from .items import Produced
     from .ring import Overflow, Watcher
+    from .snapshot import Snapshot
 
     Scalar = bool | int | float | str
 
@@ -240,16 +240,7 @@ class StreamHost:
 
     def snapshot(self, stream: Stream, done: Callable[[Snapshot | TidegateError], None], now: float) -> None:
         """Hand over the state behind the steps that were accepted so far."""
-
-        def take() -> None:
-            if stream.status == "closed":
-                done(UnknownStream("the stream has ended"))
-            else:
-                model = stream.model
-                constants = model.stream.constants_of(stream.fixed)
-                done(Snapshot(model.name, model.sha256, stream.step_done, constants, stream.state))
-
-        stream.when_done(take, now)
+        stream.when_done(lambda: done(stream.snapshot()), now)
         self._settle(stream)
 
     def fork(self, stream: Stream, receiver: Receiver, done: Callable[[Stream | TidegateError], None], now: float) -> None:
@@ -312,40 +303,50 @@ class StreamHost:
         if len(answers) == run.size > 1:
             run.apart = {}
         made: dict[Receiver | None, list[tuple[Stream, Produced]]] = {}
+        others: list[Answer] = []
         for request, start, stop in answers:
             stream: Stream = request.tag
             item = stream.stepped(request, run, start, now) if run.stays else stream.finished(request, run, start, stop, now)
             if item is None:
-                stream.ran(request, run, start, stop, now)
-                self._settle(stream)
+                others.append((request, start, stop))
             else:
                 made.setdefault(stream.receiver, []).append((stream, item))
+        # Whatever else goes wrong, what was made is told first: it lies nowhere but here.
         for receiver, items in made.items():
-            self._keep_made(receiver, items, now)
+            self._keep_made(receiver, items)
+        for items in made.values():
+            self._made_told(items, now)
+        for request, start, stop in others:
+            request.tag.ran(request, run, start, stop, now)
+            self._settle(request.tag)
         if made and not run.stays and self.observer is not None:
             self.observer.steps_ended(run.model, "ok", sum(map(len, made.values())))
 
-    def _keep_made(self, receiver: Receiver | None, made: Sequence[tuple[Stream, Produced]], now: float) -> None:
-        """Tell what streams have made, or keep it if nobody listens; then those go on for which steps wait."""
+    def _keep_made(self, receiver: Receiver | None, made: Sequence[tuple[Stream, Produced]]) -> None:
+        """Tell what streams have made, or keep it if nobody listens."""
         if receiver is None:
             for stream, item in made:
                 stream.ring.add(item)
-        else:
-            self._tell_made(receiver, made)
-        for stream, item in made:
-            if item.final and stream.backlog:
-                stream.go_on(now)
-                self._settle(stream)
-            elif (item.final or not item.seq % _WEIGHED_EVERY) and stream.status != "closed":
-                self.population.weigh(stream)
-
-    def _tell_made(self, receiver: Receiver, made: Sequence[tuple[Stream, Produced]]) -> None:
+            return
         try:
             receiver.streams_made(made)
         except Exception:
             _log.exception("what streams have made could not be handed over")
             for stream, _ in made:
                 self._end_untold(stream)
+
+    def _made_told(self, made: Sequence[tuple[Stream, Produced]], now: float) -> None:
+        """Let those go on for which steps wait."""
+        for stream, item in made:
+            if item.final and stream.backlog:
+                try:
+                    stream.go_on(now)
+                    self._settle(stream)
+                except Exception:
+                    _log.exception("a stream could not go on")
+                    self._end_untold(stream)
+            elif (item.final or not item.seq % _WEIGHED_EVERY) and stream.status != "closed":
+                self.population.weigh(stream)
 
     def failed(self, request: Request, error: TidegateError) -> None:
         """Take the error of a step (see ``Sink``)."""

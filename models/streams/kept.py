@@ -5,7 +5,7 @@ small ones, which live for seconds among others that live for a millisecond: aft
 that was not touched for long, and the whole gateway becomes a quarter slower. They are read when they are asked for again.
 
 Bound: whoever keeps the count. A block has room for so many results and so many bytes at most, and for no more than twice as
-many as the one before it held; its memory is given back when all of it is forgotten.
+many as were left of the one before it; its memory is given back when all of it is forgotten.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class Kept:
             or read is not block.read
             or block.count == block.room
         ):
-            room = 1 if block is None else max(1, min(2 * block.count, _MOST, _MOST_BYTES // size))
+            room = 1 if block is None else max(1, min(2 * (block.count - block.gone), _MOST, _MOST_BYTES // size))
             block = self._block = _Block(seq, nbytes, read, size, room, bytearray(room * size))
             self._entries.append(block)
         _writer(size)(block.data, block.count * size, written)

@@ -61,7 +61,9 @@ class PlainAgenda:
         """
         outputs = {}
         for name, index in self._wanted:
-            outputs[name] = own_rows(run, index, start, stop)
+            array = own_rows(run, index, start, stop)
+            # Whoever is told in this process may write to what he is told.
+            outputs[name] = array.copy() if index in self._fixed.kept_outputs else array
         return Made(self._fixed.after(state, self._taken, run, start, stop), outputs, final=True)
 
     def stop(self) -> None:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from tidegate.errors import UnknownStream
+
+from .snapshot import Snapshot
+
 if TYPE_CHECKING:
     from ..client import Client
     from ..model import Model
@@ -121,6 +125,13 @@ class StreamRecord:
     def next_step(self) -> int:
         """The number that the next step must have."""
         return self._steps.next
+
+    def snapshot(self) -> Snapshot | UnknownStream:
+        """Return its state as it is, or why there is none."""
+        if self.status == "closed":
+            return UnknownStream("the stream has ended")
+        model = self.model
+        return Snapshot(model.name, model.sha256, self.step_done, model.stream.constants_of(self.fixed), self.state)
 
     @property
     def nbytes(self) -> int:

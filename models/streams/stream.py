@@ -247,11 +247,9 @@ class Stream(StreamRecord):
             return None
         if not made.final:
             return None
-        self._request = self._running = None
-        self.state = self._before = made.state
-        self._state_bytes = bytes_of(made.state)
-        self.step_done = step.number
-        self.touched = now
+        self._request = None
+        self.state = made.state
+        self._step_over(step.number, now)
         return Produced(step.number, True, made.outputs or {}, timing_of(request, run), made.text, made.reason)
 
     def failed(self, request: Request, error: TidegateError, now: float) -> None:
@@ -272,13 +270,17 @@ class Stream(StreamRecord):
             self.ring.add(Produced(step.number, False, made.outputs, timing, made.text, made.reason))
 
     def _end_step(self, item: Produced, now: float) -> None:
-        self.step_done = item.step
+        self._step_over(item.step, now)
+        self.ring.add(item)
+        self._runs.step_ended(self, "ok")
+
+    def _step_over(self, number: int, now: float) -> None:
+        """Take note that a step has ended, with the state that it left."""
+        self.step_done = number
         self._running = None
         self._before = self.state
         self._state_bytes = bytes_of(self.state)
         self.touched = now
-        self.ring.add(item)
-        self._runs.step_ended(self, "ok")
 
     def _fail(self, error: TidegateError, now: float) -> None:
         """End a step with an error, and all that were accepted behind it (rule 2)."""

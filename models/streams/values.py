@@ -96,7 +96,7 @@ def _take_apart(run: Run, index: int) -> list[Array]:
     """Return copies of all rows of one output; together they take half the time."""
     output, axis = run.outputs[index], run.model.outputs[index].batch_axis
     if axis is None:
-        rows = [output] * run.size
+        rows = [own(output) for _ in range(run.size)]
     else:
         split = output[(slice(None),) * (axis + 1) + (None,)]
         views = split.transpose(axis, *range(axis), *range(axis + 1, split.ndim))

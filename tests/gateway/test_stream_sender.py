@@ -224,6 +224,20 @@ def test_no_more_is_sent_past_the_queue_than_may_be_ahead() -> None:
     assert len(stream.take(16)) == 10 - sent
 
 
+@pytest.mark.parametrize(("form", "size"), [(Form.MSGPACK, 100_000), (Form.TEXT, 2_000)])
+def test_what_goes_the_long_way_counts_as_well(form: Form, size: int) -> None:
+    """Large results and text that were made at once are not all handed over at once, either; none becomes an error."""
+    scene = Scene()
+    client = scene.connect(form)
+    stream = client.open("a")
+    stream.receiver.streams_made([stream.produced(size=size) for _ in range(100)])
+    sent = len(client.heard())
+    assert 0 < sent < 20
+    assert stream.ring.waiting == 100 - sent
+    scene.turn_until_quiet()
+    assert {told[0] for told in said(client.heard())} <= {"result"}
+
+
 def _replayed(stream: Any, last_seq: int) -> list[Any]:
     stream.ring.rewind(last_seq)
     return stream.take(8)  # type: ignore[no-any-return]

@@ -84,3 +84,13 @@ def test_one_result_takes_no_room_for_more() -> None:
     kept.append_written(1, 300, bytes(200), read)
     (block,) = kept._entries
     assert len(block.data) == 200  # type: ignore[union-attr]
+
+
+def test_what_is_seen_at_once_takes_little_memory() -> None:
+    """Behind a client that has seen all but the last result, no block grows."""
+    kept = Kept()
+    for seq in range(1, 300):
+        kept.append_written(seq, 300, bytes(200), read)
+        while kept.count > 1:
+            kept.popleft()
+    assert sum(len(entry.data) for entry in kept._entries) <= 2 * 200  # type: ignore[union-attr]

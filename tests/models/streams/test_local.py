@@ -130,3 +130,39 @@ async def test_nothing_is_left_of_streams_that_ended(engine: tidegate.Engine) ->
     """Counts and bytes go back to nothing."""
     await asyncio.gather(*[alone(engine) for _ in range(8)])
     assert (len(engine.streams.population), engine.streams.nbytes) == (0, 0)
+
+
+async def test_what_goes_wrong_in_one_stream_loses_no_result_of_another(
+    engine: tidegate.Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A call that waited behind a stream's step and raises ends that stream; its mates in the batch get their results."""
+    expected = await alone(engine, ROWS[:1])
+
+    def raising() -> None:
+        raise RuntimeError("a defect")
+
+    async with engine.stream("rnn") as broken, engine.stream("rnn") as other:
+        steps = [asyncio.create_task(stream.step(x=ROWS[0])) for stream in (broken, other)]
+        await asyncio.sleep(0)
+        assert broken._stream is not None
+        broken._stream.when_done(raising, 0.0)
+        results = await asyncio.gather(*steps)
+        assert [result["y"].tobytes() for result in results] == expected * 2
+        while broken._stream.status != "closed":  # noqa: ASYNC110 - nobody is told
+            await asyncio.sleep(0)
+        assert (await other.step(x=ROWS[1]))["y"].size
+    assert "could not go on" in caplog.text
+
+
+async def test_whoever_is_told_may_write_to_it(engine: tidegate.Engine) -> None:
+    """A result that is changed in place changes no state, neither the stream's own nor another's."""
+    expected = await alone(engine, ROWS[:2])
+
+    async def writing() -> bytes:
+        async with engine.stream("rnn", outputs=["y", "hN"]) as stream:
+            first = await stream.step(x=ROWS[0])
+            for array in first.values():
+                array[...] = 7
+            return (await stream.step(x=ROWS[1]))["y"].tobytes()
+
+    assert await asyncio.gather(*[writing() for _ in range(5)]) == [expected[1]] * 5
