@@ -7,8 +7,9 @@ hand around onnxruntime alone, on the core of the compute slot: one row, and 32 
 Tokens are the most likely ones, which must be those of the lone loop, or drawn at random, which must be the same for the
 same seed in every window.
 
-Two cores: one computes and nothing else, as for onnxruntime alone; the server's loop and the load share the other. The loops by
-hand run directly before and after the window of 32 together, since a rented core changes its speed by half within seconds.
+Two cores: one computes and nothing else, as for onnxruntime alone; the server's loop and the load, which gives way to it,
+share the other. The loops by hand run directly before and after the window of 32 together, since a rented core changes its
+speed by half within seconds.
 """
 
 from __future__ import annotations

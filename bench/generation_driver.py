@@ -1,4 +1,4 @@
-"""The load of generations: its own process on its own core; prints one JSON line about one measuring window.
+"""The load of generations: a process that gives way to the server; prints one JSON line about one measuring window.
 
 ``python -m bench.generation_driver ws://127.0.0.1:8000/v1 --cases FILE.npz --concurrent 32 --watch PID`` generates for a
 while, measures, lets what is under way end and checks every token of the whole run. A window of generations that begin
@@ -20,7 +20,7 @@ from .dialling import DRAIN_TIMEOUT_S, dial
 from .generation_asking import Asking, AskingLink
 from .generation_cases import Prompts
 from .generation_window import GenerationWindow, window
-from .load import measured, parser, settle
+from .load import give_way, measured, parser, settle
 from .window import Snapshot
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def main() -> None:
     """Run one window and print it."""
     options = arguments()
     settle(options)
+    give_way()
     json.dump(asdict(uvloop.run(drive(options, Prompts.load(options.cases)))), sys.stdout)
     print(flush=True)
 

@@ -87,6 +87,15 @@ def settle(options: argparse.Namespace) -> None:
     gc.disable()  # nothing here makes cycles, and the lists of answers are long
 
 
+def give_way() -> None:
+    """Let the server finish what it is at when something comes for this process, which shares its core.
+
+    Otherwise the kernel takes the core from the server's loop in the middle of a write, while it holds the interpreter lock,
+    for which its compute thread then waits on the other core. A client on another machine does nothing of the kind.
+    """
+    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+
+
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     options = parser(__doc__)

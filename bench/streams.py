@@ -6,8 +6,9 @@ before the stream's next one is due; the largest is sought by halving, and then 
 onnxruntime alone, on the same core: a loop around a single stream, and many streams in step in batches, of which the best
 size counts. Every result is compared with the loop's, bit for bit.
 
-Two cores: one computes and nothing else, as for onnxruntime alone; the server's loop and the load share the other. What that
-core could carry at all is told by a bare echo of the chunks in the loop's place, with as many streams as are aimed at.
+Two cores: one computes and nothing else, as for onnxruntime alone; the server's loop and the load, which gives way to it,
+share the other. What that core could carry at all is told by a bare echo of the chunks in the loop's place, with as many
+streams as are aimed at.
 """
 
 from __future__ import annotations

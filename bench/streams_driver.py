@@ -1,4 +1,4 @@
-"""The load of streams in real time: its own process on its own core; prints one JSON line about one measuring window.
+"""The load of streams in real time: a process that gives way to the server; prints one JSON line about one measuring window.
 
 ``python -m bench.streams_driver ws://127.0.0.1:8000/v1 --cases FILE.npz --streams 100 --watch PID`` opens the streams,
 lets them speak for a while, measures, lets the last answers come in and checks every answer of the whole run.
@@ -16,7 +16,7 @@ import numpy as np
 import uvloop
 
 from .dialling import DRAIN_TIMEOUT_S, dial
-from .load import measured, parser, settle
+from .load import give_way, measured, parser, settle
 from .streams_pace import Keeper, Pace, answers, drained
 from .streams_voices import MODEL, PERIOD_S, RATE, Voices
 from .streams_window import StreamsWindow, window
@@ -76,6 +76,7 @@ def main() -> None:
     """Run one window and print it."""
     options = arguments()
     settle(options)
+    give_way()
     json.dump(asdict(uvloop.run(drive(options, Voices.load(options.cases)))), sys.stdout)
     print(flush=True)
 
