@@ -12,7 +12,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from tidegate.errors import ModelUnavailable
-from tidegate.models import time_slice
+from tidegate.models import heap, time_slice
 from tidegate.version import __version__
 
 from .garbage import Garbage
@@ -30,6 +30,7 @@ def run(settings: Settings) -> int:
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("tidegate.websockets").setLevel(logging.WARNING)
     _raise_file_limit()
+    heap.keep_what_is_freed()
     time_slice.ask(short=True)  # for this thread, which is the event loop's
     try:
         sockets = bind(settings.host, settings.port)

@@ -32,9 +32,12 @@ def main() -> None:
     _say_who_this_is()
     end, stops = (int(word) for word in sys.argv[1:])
 
+    from tidegate.models import heap
+
     from .channel import Channel, Ended
     from .work import Work
 
+    heap.keep_what_is_freed()
     work = Work(Channel(socket.socket(fileno=end)))
     threading.Thread(target=_watch, args=(stops, work.stop), name="tidegate-stops", daemon=True).start()
     with suppress(Ended, KeyboardInterrupt):
