@@ -43,6 +43,7 @@ class Run:
         model: the model that ran.
         size: rows in the batch.
         outputs: whole outputs in the order of the signature; they never change, since answers are sent from where they lie.
+            None of them if the run ``stays``: they belong to the next step.
         started: when it began, in seconds of the monotonic clock.
         compute_s: seconds that it took.
         context: a place for whoever takes the answers to keep what all of a run's answers share.
@@ -162,15 +163,19 @@ class Batch:
         model, started = self.worker.model, time.monotonic()
         arrays, gathered = together.gather(self.pieces)
         while True:
-            outputs = model.backend.run(arrays, self.control)
-            self._check(model, outputs)
-            extra = together.finish(gathered, outputs)
+            try:
+                outputs = model.backend.run(arrays, self.control)
+                self._check(model, outputs)
+                extra = together.finish(gathered, outputs)
+            except Exception:
+                together.give_back(self.pieces, gathered)
+                raise
             now = time.monotonic()
             run, started = Run(model, self.rows, outputs, started, now - started), now
             run.extra = extra
             if not self.burst.goes_on() or (following := together.again(gathered, extra)) is None:
                 return run
-            run.stays = True
+            run.stays, run.outputs = True, ()
             if not self.tell(self, run):
                 run.stays = False
                 return run

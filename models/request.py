@@ -74,7 +74,15 @@ class Together(Protocol):
 
         Args:
             gathered: what went into the last step.
-            extra: what ``finish`` made of it.
+            extra: what ``finish`` made of it; it keeps nothing of the outputs afterwards.
+        """
+
+    def give_back(self, pieces: Sequence[Piece], gathered: Any) -> None:
+        """Have requests begin where a step was to begin that failed, when they are run again.
+
+        Args:
+            pieces: the requests.
+            gathered: what was to go into the step.
         """
 
 

@@ -26,14 +26,14 @@ class Made(Struct, frozen=True):
     """What came of one run.
 
     Attributes:
-        state: the stream's state after it.
+        state: the stream's state after it; None while its batch goes on with it.
         outputs: what to tell, by name; None if there is nothing to tell yet.
         final: whether the step is done.
         text: the outputs as text, for a model with a vocabulary.
         reason: why a generation ended.
     """
 
-    state: State
+    state: State | None
     outputs: dict[str, Array] | None
     final: bool
     text: str | None = None

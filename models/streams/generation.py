@@ -110,7 +110,7 @@ class Generation:
     def ran(self, state: State, run: Run, start: int, stop: int) -> Made:
         """Return what came of the run; it was made at the compute slot."""
         made: Made = run.extra[start]
-        if self.stopped and not made.final:
+        if self.stopped and not made.final and made.state is not None:  # else it ends with what comes back from the slot
             outputs = {} if made.outputs is None else made.outputs
             return Made(dict(made.state), outputs, final=True, text=made.text, reason="cancelled")
         return made

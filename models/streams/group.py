@@ -71,7 +71,7 @@ class Group:
         table: one record of ``FIELDS`` for each, before they moved.
     """
 
-    __slots__ = ("_is_padded", "_outlook", "_padding", "loop", "owners", "table")
+    __slots__ = ("_is_padded", "_ones", "_outlook", "_padding", "loop", "owners", "table")
 
     def __init__(self, loop: Loop, owners: Sequence[Generation], table: Array) -> None:
         self.loop = loop
@@ -80,6 +80,7 @@ class Group:
         self._outlook: Outlook | None = None
         self._padding: Array | None = None
         self._is_padded: bool | None = None
+        self._ones: Array | None = None
 
     def __len__(self) -> int:
         return len(self.owners)
@@ -109,9 +110,12 @@ class Group:
         return self._padding
 
     def mask(self, padding: Array, tokens: int, dtype: np.dtype[Any]) -> Array:
-        """Return which of so many tokens are no padding, [rows, tokens]."""
+        """Return which of so many tokens are no padding, [rows, tokens]; not to be changed. The datatype is always the same."""
         if self._is_padded is None:
             self._is_padded = bool(padding.any())
         if self._is_padded:
             return (np.arange(tokens) >= padding).astype(dtype)
-        return np.ones((len(self), tokens), dtype)
+        size, ones = len(self) * tokens, self._ones
+        if ones is None or ones.size < size:
+            self._ones = ones = np.ones(2 * size, dtype)  # it grows with each step
+        return ones[:size].reshape(len(self), tokens)

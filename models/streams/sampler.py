@@ -24,6 +24,8 @@ _LAST_SHIFT = np.uint64(31)
 # 52 bits, not 53: then the number times any total stays below that total, also when the product is rounded.
 _UNUSED_BITS = np.uint64(12)
 _UNIT = 2.0**-52
+_AHEAD = 16  # random numbers of each row that are made at once: a call of numpy costs more than what it computes here
+_TINY = 1e-200  # temperature; above it a 32-bit logit divided by it is a 64-bit number
 
 
 class Sampling:
@@ -36,7 +38,7 @@ class Sampling:
         seed: UINT64 [B], of each row's random numbers.
     """
 
-    __slots__ = ("_drawn", "_is_limited", "_rows", "_some", "seed", "temperature", "top_k", "top_p")
+    __slots__ = ("_ahead", "_drawn", "_is_limited", "_is_tiny", "_rows", "_some", "seed", "temperature", "top_k", "top_p")
 
     def __init__(self, temperature: Array, top_k: Array, top_p: Array, seed: Array) -> None:
         self.temperature = temperature
@@ -45,18 +47,21 @@ class Sampling:
         self.seed = seed
         self._drawn = temperature > 0
         self._rows = np.arange(len(temperature))
+        self._is_tiny = bool((temperature < _TINY).any())
+        self._ahead: tuple[Array, int, Array] | None = None  # whose numbers, which of them, and the numbers
         self._is_limited = bool((top_k < NO_LIMIT).any() or (top_p < 1).any())
         self._some: Sampling | None = self  # for the rows that leave anything to chance
         if not self._drawn.all():
             rows = self._drawn
             self._some = Sampling(temperature[rows], top_k[rows], top_p[rows], seed[rows]) if rows.any() else None
 
-    def choose(self, logits: Array, draw: Array) -> Array:
+    def choose(self, logits: Array, draw: Array, moved: int = 0) -> Array:
         """Choose one token for each row.
 
         Args:
             logits: floating-point numbers [B, V]; -inf for a token that is never chosen.
             draw: UINT64 [B]: which of its seed's random numbers each row uses, from 0.
+            moved: how many numbers behind that one; for the same object ``draw`` several are made at once.
 
         Returns:
             INT64 [B].
@@ -67,26 +72,38 @@ class Sampling:
         if self._some is self:
             best = logits.max(axis=1)
             _check_finite(best)
-            return self._draw(logits, best, draw)
+            return self._draw(logits, best, self._numbers(draw, moved))
         tokens: Array = logits.argmax(axis=1)
         _check_finite(logits[self._rows, tokens])
         if self._some is not None:
             rows = self._drawn
-            tokens[rows] = self._some.choose(logits[rows], draw[rows])
+            tokens[rows] = self._some.choose(logits[rows], draw[rows], moved)
         return tokens
 
-    def _draw(self, logits: Array, best: Array, draw: Array) -> Array:
+    def _numbers(self, draw: Array, moved: int) -> Array:
+        which, at = divmod(moved, _AHEAD)
+        ahead = self._ahead
+        if ahead is None or ahead[0] is not draw or ahead[1] != which:
+            steps = np.arange(moved - at, moved - at + _AHEAD, dtype=np.uint64)[:, None]
+            ahead = self._ahead = draw, which, uniform(self.seed, draw + steps)
+        numbers: Array = ahead[2][at]
+        return numbers
+
+    def _draw(self, logits: Array, best: Array, numbers: Array) -> Array:
         weights = self._weights(logits, best)
         if self._is_limited:
             weights = np.where(self._most_likely(logits, best), weights, 0.0)
         sums = weights.cumsum(axis=1)
-        targets = uniform(self.seed, draw) * sums[:, -1]
-        tokens: Array = (sums <= targets[:, None]).sum(axis=1)
+        targets = numbers * sums[:, -1]  # below the last sum, and sums never fall
+        tokens: Array = (sums > targets[:, None]).argmax(axis=1)
         return tokens
 
     def _weights(self, logits: Array, best: Array) -> Array:
         weights = np.subtract(logits, best[:, None], dtype=np.float64)
-        with np.errstate(over="ignore"):  # to -inf, for temperatures next to 0: such tokens are not chosen
+        if self._is_tiny or logits.dtype == np.float64:
+            with np.errstate(over="ignore"):  # to -inf: such tokens are not chosen
+                weights /= self.temperature[:, None]
+        else:
             weights /= self.temperature[:, None]
         return np.exp(weights, out=weights)
 

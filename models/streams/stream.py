@@ -17,7 +17,7 @@ Bounds: those of its steps and its ring.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from tidegate.errors import Cancelled, DeadlineExceeded, TidegateError
 
@@ -31,7 +31,7 @@ from .steps import Step
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tidegate.results import Array, Timing
+    from tidegate.results import Timing
 
     from ..batch import Run
     from .agenda import Agenda, Made
@@ -214,8 +214,7 @@ class Stream(StreamRecord):
         return False
 
     def _stay(self, request: Request, run: Run, room: int) -> None:
-        """Let a request go on at its slot, with what it has come to, for as many steps as there is room for (rule 4)."""
-        request.arrays = (cast("Array", self.state),)
+        """Let a request go on at its slot, for as many steps as there is room for (rule 4)."""
         request.arrival = run.started + run.compute_s
         request.steps = self._room = room
 
@@ -230,7 +229,6 @@ class Stream(StreamRecord):
             return None
         if made.final or made.outputs is None:
             return None
-        self.state = made.state
         self.touched = now
         timing = timing_of(request, run)
         self._stay(request, run, self._room - 1)
@@ -245,7 +243,7 @@ class Stream(StreamRecord):
             made = step.agenda.ran(self.state, run, start, stop)
         except Exception:  # ``ran`` meets it again, and tells of it
             return None
-        if not made.final:
+        if not made.final or made.state is None:
             return None
         self._request = None
         self.state = made.state
@@ -262,7 +260,8 @@ class Stream(StreamRecord):
     def _take(self, made: Made, timing: Timing, now: float) -> None:
         step = self._running
         assert step is not None
-        self.state = made.state
+        if made.state is not None:
+            self.state = made.state
         self.touched = now
         if made.final:
             self._end_step(Produced(step.number, True, made.outputs or {}, timing, made.text, made.reason), now)

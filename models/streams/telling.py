@@ -27,21 +27,23 @@ class Tokens:
     """A token for each row, of which none is at its end or wants more told; each is looked at when it is asked for.
 
     Attributes:
-        after: the rows as they are to be fed next.
+        after: the rows as they are to be fed next; None once their batch goes on with them. Whoever is told does not keep
+            them then: their memory is for the step after the next.
     """
 
     __slots__ = ("_order", "_tokens", "_vocab", "after")
 
     def __init__(self, after: Rows, tokens: Sequence[int], order: Sequence[int]) -> None:
-        self.after = after
+        self.after: Rows | None = after
         self._tokens = tokens
         self._order = order
         self._vocab = after.loop.vocab
 
     def __getitem__(self, at: int) -> Made:
-        row, vocab = self._order[at], self._vocab
+        row, vocab, after = self._order[at], self._vocab, self.after
         token = self._tokens[row]
-        return Made(RowState(self.after, row), _outputs(token), False, None if vocab is None else vocab[token])
+        state = None if after is None else RowState(after, row)
+        return Made(state, _outputs(token), False, None if vocab is None else vocab[token])
 
 
 def _outputs(token: int) -> dict[str, Array]:

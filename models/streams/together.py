@@ -12,6 +12,7 @@ import numpy as np
 from tidegate.errors import ModelFailed
 
 from .group import Group
+from .row_state import RowState
 from .rows import Rows, join
 from .telling import Tokens, tell
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from ..request import Piece
     from .agenda import Made
     from .loop import Loop, Part
-    from .row_state import RowState
 
 
 class Joined(NamedTuple):
@@ -78,10 +78,15 @@ class Generations:
 
     def again(self, gathered: Joined, extra: Sequence[Made] | Tokens) -> tuple[list[Array], Joined] | None:
         """Return the inputs of the next step of the same requests (see ``Together``)."""
-        if not isinstance(extra, Tokens):
+        if not isinstance(extra, Tokens) or extra.after is None:
             return None
-        follows = Joined(extra.after, gathered.where)
+        follows, extra.after = Joined(extra.after, gathered.where), None
         return self.inputs(follows.rows), follows
+
+    def give_back(self, pieces: Sequence[Piece], gathered: Joined) -> None:
+        """Have requests begin where a step was to begin that failed (see ``Together``)."""
+        for (request, _, _), row in zip(pieces, gathered.where, strict=True):
+            request.arrays = (cast("Array", RowState(gathered.rows, row)),)
 
     def after(self, rows: Rows, outputs: Sequence[Array]) -> tuple[Rows, Array]:
         """Return the rows as they are to be fed next, and the tokens that were chosen, INT64 [rows].
@@ -115,7 +120,7 @@ class Generations:
         if loop.vocabulary is not None and last.shape[1] != loop.vocabulary:
             raise ModelFailed(f"output {name!r} has scores of {last.shape[1]} tokens, and there are {loop.vocabulary}")
         try:
-            return group.outlook.sampling.choose(last, group.outlook.draws + np.uint64(rows.moved))
+            return group.outlook.sampling.choose(last, group.outlook.draws, rows.moved)
         except ValueError as error:
             raise ModelFailed(f"output {name!r}: {error}") from None
 
