@@ -209,6 +209,24 @@ def test_a_stop_that_comes_late_still_counts(models: dict[str, Model]) -> None:
     assert (late.final, late.reason, type(late.state)) == (True, "cancelled", dict)
 
 
+def test_what_is_told_while_a_batch_stays_keeps_no_caches(models: dict[str, Model]) -> None:
+    """Once the batch goes on, the rows are its own: what is told has the token and no state, and a stop waits for the end."""
+    table = Table(models["recurrent"])
+    player = table.player().step([1], max_steps=9)
+    table.run(player)
+    request = player.request()
+    together = request.kind.together
+    assert together is not None
+    arrays, gathered = together.gather([(request, 0, 1)])
+    run = Run(table.model, 1, [], 0.0, 0.0)
+    run.extra = together.finish(gathered, table.model.backend.run(arrays))
+    assert run.extra[0].state is not None
+    assert together.again(gathered, run.extra) is not None
+    player.agenda.stop()
+    made = player.agenda.ran(player.state, run, 0, 1)
+    assert (made.state, made.final, len(made.outputs or {})) == (None, False, 1)
+
+
 def _finished(table: Table, player: Player) -> Any:
     """Make a player's next run, of which nobody is told."""
     request = player.request()

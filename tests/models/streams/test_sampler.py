@@ -85,6 +85,17 @@ def test_a_row_depends_on_itself_alone(logits: Any, seed: int) -> None:
     assert alone == together.tolist()
 
 
+@given(LOGITS, st.integers(0, 2**32), st.lists(st.integers(0, 40), min_size=1, max_size=5))
+def test_numbers_that_are_made_ahead_are_the_same(logits: Any, seed: int, moves: list[int]) -> None:
+    """Whichever numbers rows have moved to, and come from, they draw with those of that place."""
+    settings = _settings(len(logits), seed)
+    draw = settings["draw"].astype(np.uint64)
+    sampling = Sampling(*(settings[name] for name in ("temperature", "top_k", "top_p")), settings["seed"].astype(np.uint64))
+    for moved in moves:
+        expected = _choose(logits, **settings | {"draw": draw + np.uint64(moved)})
+        assert sampling.choose(logits, draw, moved).tolist() == expected.tolist()
+
+
 @given(LOGITS, st.integers(0, 2**32))
 def test_what_is_excluded_is_never_chosen(logits: Any, seed: int) -> None:
     """No token is drawn with a logit of -inf, or one that is not among the top_k most likely ones."""
