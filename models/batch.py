@@ -151,6 +151,15 @@ class Batch:
             _log.exception("running %s failed in an unexpected way", name)
             self.error = InternalError(f"running {name} failed; the gateway's log says why")
 
+    def settle(self) -> None:
+        """Do what nobody has to wait for, on the calling thread, after ``execute``; never raises."""
+        if self._together is None or self.run is None:
+            return
+        try:
+            self._together.settle(self.run.extra)
+        except Exception:  # no memory, say: what has ended goes on keeping the others
+            _log.exception("what is left of a run of %s could not be taken apart", self.worker.model.name)
+
     def _ran(self) -> Run:
         model, started = self.worker.model, time.monotonic()
         arrays = self._assemble(model) if self._arrays is None else self._arrays

@@ -67,6 +67,9 @@ class Merge:
             _log.exception("parts of an answer could not be put together")
             self.error = InternalError("the parts of the answer could not be put together; the gateway's log says why")
 
+    def settle(self) -> None:
+        """Do nothing: nothing is left to be done."""
+
 
 def _merged(parts: Sequence[Part]) -> Run:
     runs = [run for run, _, _ in parts]

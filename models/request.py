@@ -77,6 +77,13 @@ class Together(Protocol):
             extra: what ``finish`` made of it; it keeps nothing of the outputs afterwards.
         """
 
+    def settle(self, extra: Any) -> None:
+        """Let requests that have ended keep nothing of the others; called when everybody is being told.
+
+        Args:
+            extra: what ``finish`` made of the last step.
+        """
+
     def give_back(self, pieces: Sequence[Piece], gathered: Any) -> None:
         """Have requests begin where a step was to begin that failed, when they are run again.
 

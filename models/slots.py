@@ -42,6 +42,9 @@ class Job(Protocol):
     def execute(self) -> None:
         """Compute on the calling thread; never raises."""
 
+    def settle(self) -> None:
+        """Do what nobody has to wait for, on the calling thread; called after whoever waits was told; never raises."""
+
 
 JobT = TypeVar("JobT", bound=Job)
 
@@ -90,12 +93,13 @@ class ComputeSlots(Generic[JobT]):
                 job.execute()
             else:
                 patient.execute(job.execute)
-            self._since[index] = None
-            self._busy_s[index] += time.monotonic() - started
             try:
                 self._loop.call_soon_threadsafe(self._done, job)
             except RuntimeError:  # the loop is closed: nobody waits any more
                 break
+            job.settle()
+            self._since[index] = None
+            self._busy_s[index] += time.monotonic() - started
             del job  # while it waits for the next one, it keeps nothing of this one
         if patient is not None:
             patient.stop()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tidegate.errors import UnknownStream
 
+from .row_state import bytes_of
 from .snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -142,8 +143,3 @@ class StreamRecord:
     def ready(self) -> bool:
         """Whether there is something to take."""
         return self.ring.ready or (self.ended is not None and not self.ring.waiting)
-
-
-def bytes_of(state: State) -> int:
-    """Return the bytes that the tensors of a state take."""
-    return sum([array.nbytes for array in state.values()])

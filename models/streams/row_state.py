@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .rows import Rows
 
 _MOST = 2**63 - 1
+_NOTES_BYTES = 32  # of the four numbers below
 
 PENDING = "loop:pending"
 """The last token that was chosen, which was not fed yet: INT64 [1]. Missing before there is one."""
@@ -56,6 +57,19 @@ class RowState(Mapping[str, "Array"]):
         if len(rows) > 1:
             self.place = (rows.alone(index), 0)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes that its tensors take, or will take when they are looked into."""
+        tensors = self._tensors
+        if tensors is None:
+            rows, index = self.place
+            return rows.nbytes_of(index) + _NOTES_BYTES
+        return sum([array.nbytes for array in tensors.values()])
+
+    def settle(self) -> None:
+        """Be tensors of its own from now on; may be called from any thread."""
+        self._whole()
+
     def __getitem__(self, key: str) -> Array:
         return self._whole()[key]
 
@@ -66,10 +80,11 @@ class RowState(Mapping[str, "Array"]):
         return len(self._whole())
 
     def _whole(self) -> dict[str, Array]:
-        if self._tensors is None:
+        tensors = self._tensors
+        if tensors is None:  # two threads may come here at once: both make the same
             self.take_out()
-            self._tensors = resting(*self.place)
-        return self._tensors
+            self._tensors = tensors = resting(*self.place)
+        return tensors
 
 
 def resting(rows: Rows, index: int) -> dict[str, Array]:
@@ -106,6 +121,13 @@ def check_resting(loop: Loop, state: Mapping[str, Array]) -> None:
         raise InvalidInput(f"{LENGTH!r} is {length}, the caches hold {cached[:8]}", param="snapshot", expected=expected)
     if (SEED in state) != (DRAWS in state):
         raise InvalidInput(f"one of {SEED!r} and {DRAWS!r} is missing", param="snapshot", expected="both or none")
+
+
+def bytes_of(state: State) -> int:
+    """Return the bytes that the tensors of a state take."""
+    if isinstance(state, RowState):
+        return state.nbytes
+    return sum([array.nbytes for array in state.values()])
 
 
 def alone(state: State) -> State:

@@ -73,6 +73,16 @@ class Rows:
                 return int(array.shape[each.grows])
         return self.length(0)
 
+    def nbytes_of(self, index: int) -> int:
+        """Return the bytes of what a row leaves behind (see ``copy_of``), without what never changes."""
+        length, nbytes = self.length(index), 0
+        for each, array in zip(self.loop.carried, self.carried, strict=True):
+            if each.output is not None:
+                rows = 1 if each.axis is None else len(self)
+                held = array.nbytes // rows
+                nbytes += held if each.grows is None else held // array.shape[each.grows] * length
+        return nbytes
+
     def copy_of(self, index: int) -> list[Array]:
         """Return what one row carries, without its padding; of a row that has no others beside it, as it is."""
         length = self.length(index)

@@ -24,8 +24,8 @@ from tidegate.errors import Cancelled, DeadlineExceeded, TidegateError
 from ..request import NEVER, Request
 from .items import Ended, Failed, Item, Produced
 from .outcome import NO_RUN, timing_of, told
-from .record import StreamRecord, bytes_of
-from .row_state import alone
+from .record import StreamRecord
+from .row_state import alone, bytes_of
 from .steps import Step
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 from tidegate.results import SharedOutputs
 
 from .agenda import Made
-from .row_state import RowState, resting
+from .row_state import RowState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,7 +86,7 @@ def _made(after: Rows, row: int, record: Any, token: Array, outputs: Sequence[Ar
     """Tell what came of one row, of which ``record`` says what is known."""
     loop, owner = after.loop, after.group.owners[row]
     reason = _end(after, record, int(token[0]), stopped=owner.stopped)
-    state = RowState(after, row) if reason is None else resting(after, row)
+    state = RowState(after, row)
     if not record["chosen"]:
         return Made(state, None if reason is None else {}, reason is not None, reason=reason)
     told = {"token": token}

@@ -88,6 +88,14 @@ class Generations:
         for (request, _, _), row in zip(pieces, gathered.where, strict=True):
             request.arrays = (cast("Array", RowState(gathered.rows, row)),)
 
+    def settle(self, extra: Sequence[Made] | Tokens) -> None:
+        """Have those that have ended keep nothing of the others any more (see ``Together``)."""
+        if isinstance(extra, Tokens):
+            return
+        for made in extra:
+            if made.final and isinstance(made.state, RowState):
+                made.state.settle()
+
     def after(self, rows: Rows, outputs: Sequence[Array]) -> tuple[Rows, Array]:
         """Return the rows as they are to be fed next, and the tokens that were chosen, INT64 [rows].
 

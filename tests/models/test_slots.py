@@ -20,10 +20,14 @@ class Noted:
     is_short: bool
     thread: str = ""
     nice: int = 0
+    settled: str = ""
 
     def execute(self) -> None:
         self.thread = threading.current_thread().name
         self.nice = os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) if sys.platform == "linux" else 0
+
+    def settle(self) -> None:
+        self.settled = threading.current_thread().name
 
 
 async def executed(count: int, *jobs: Noted) -> None:
@@ -41,6 +45,13 @@ async def test_one_slot_computes_everything_itself() -> None:
     long = Noted(is_short=False)
     await executed(1, long)
     assert long.thread == "tidegate-slot-0"
+
+
+async def test_what_nobody_waits_for_is_done_after_the_telling() -> None:
+    """A job settles on the slot's thread when the loop was told that it is done."""
+    first, second = Noted(is_short=True), Noted(is_short=True)
+    await executed(1, first, second)
+    assert first.settled == "tidegate-slot-0"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads have no niceness of their own")

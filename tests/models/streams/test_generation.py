@@ -25,7 +25,7 @@ from loop_models import (
 
 from tidegate.errors import InvalidInput, ModelFailed
 from tidegate.models.batch import Run
-from tidegate.models.streams.row_state import RowState, alone
+from tidegate.models.streams.row_state import RowState, alone, bytes_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -295,6 +295,19 @@ def test_a_state_that_waits_can_be_alone(table: Table) -> None:
     lonely = table.player().step([1], max_steps=9, seed=0)
     table.play(lonely)
     assert waiting.tokens == lonely.tokens
+
+
+def test_what_rests_keeps_nothing_of_the_others(table: Table) -> None:
+    """One that has ended is taken out of the run when that is settled, and weighs before what it weighs then."""
+    players = [table.player().step([1, 2][: 1 + n % 2], max_steps=4 + 5 * (n > 1), seed=n) for n in range(4)]
+    table.play(*players[:2])
+    for player in players[:2]:
+        state = player.state
+        assert isinstance(state, RowState)
+        shared, nbytes = state.place[0].carried[0], bytes_of(state)
+        state.settle()
+        assert not np.shares_memory(state.place[0].carried[0], shared)
+        assert bytes_of(state) == nbytes == bytes_of(dict(state))
 
 
 def test_outputs_are_told_when_asked_for(table: Table) -> None:
