@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tidegate.codecs.errors import Form, Subject
 from tidegate.errors import TidegateError
 from tidegate.models.request import NEVER
+from tidegate.models.streams.content import described, of_elements
 
 if TYPE_CHECKING:
     from tidegate.codecs.messages import Cancel, Credit, Step
@@ -43,11 +44,11 @@ def take_known(ops: StreamOps, payload: bytes, now: float) -> bool:
     if stream is None or arrays is None:
         return False
     ops.hub.metrics.messages_received.values["msgpack"] += 1
-    inputs = {}
-    for at, tensor in enumerate(known.names):
-        inputs[tensor] = arrays[at]
+    timeout_s, look, order = known.context
+    inputs = dict(zip(known.names, arrays, strict=True))
+    said = of_elements(look, [arrays[at] for at in order] if len(order) > 1 else arrays)
     try:
-        ops.host.step(stream, number, inputs, now=now, timeout_s=known.context, parameters=known.message.parameters)
+        ops.host.step(stream, number, inputs, now=now, timeout_s=timeout_s, parameters=known.message.parameters, known=said)
     except TidegateError as error:
         ops.replies.refuse_step(Subject(stream=name, step=number), MSGPACK, error, stream.model.name)
     return True
@@ -57,7 +58,9 @@ def learn(hub: Hub, payload: bytes, received: Received) -> None:
     """Remember the header of a step that was read, so that the next like it is read faster."""
     known = hub.known_steps.learn(payload, received.message, list(received.tensors.values()))
     if known is not None:
-        known.context = _timeout_s(received.message)
+        names, message = known.names, received.message
+        order = sorted(range(len(names)), key=names.__getitem__)
+        known.context = (_timeout_s(message), described(received.tensors, message.parameters), order)
 
 
 def credit(ops: StreamOps, message: Credit, _: Received, now: float) -> None:

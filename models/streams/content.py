@@ -10,7 +10,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Hashable, Mapping, Sequence
 
     from tidegate.results import Array
 
@@ -21,11 +21,19 @@ _LARGE_BYTES = 64 * 1024  # of what is larger mostly no copy is made, and others
 
 def content(inputs: Mapping[str, Array], parameters: Mapping[str, Scalar] | None) -> int:
     """Return a hash of a step's tensors, in any order, and its parameters."""
-    tensors: list[Hashable] = []
-    for name in sorted(inputs) if len(inputs) > 1 else inputs:
-        array = inputs[name]
-        tensors.append((name, array.dtype.str, array.shape, _elements(array)))
-    return hash((*tensors, repr(sorted(parameters.items())))) if parameters else hash(tuple(tensors))
+    names = sorted(inputs) if len(inputs) > 1 else inputs
+    return of_elements(described(inputs, parameters), [inputs[name] for name in names])
+
+
+def described(inputs: Mapping[str, Array], parameters: Mapping[str, Scalar] | None) -> int:
+    """Return a hash of all but the elements: what steps have in common that look alike."""
+    tensors = [(name, inputs[name].dtype.str, inputs[name].shape) for name in sorted(inputs)]
+    return hash((*tensors, repr(sorted(parameters.items())) if parameters else None))
+
+
+def of_elements(described: int, arrays: Sequence[Array]) -> int:
+    """Return the ``content`` of a step that was ``described``, whose tensors are given in the order of their names."""
+    return hash((described, *[_elements(array) for array in arrays]))
 
 
 def _elements(array: Array) -> Hashable:

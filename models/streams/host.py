@@ -340,8 +340,11 @@ class StreamHost:
         for stream, item in made:
             if item.final and stream.backlog:
                 try:
-                    stream.go_on(now)
-                    self._settle(stream)
+                    if stream.follow(now):
+                        self.population.weigh(stream)
+                    else:
+                        stream.go_on(now)
+                        self._settle(stream)
                 except Exception:
                     _log.exception("a stream could not go on")
                     self._end_untold(stream)

@@ -98,7 +98,7 @@ class Population:
 
     def add(self, stream: Stream) -> None:
         """Take note of a stream that was opened."""
-        stream.placed = stream.touched
+        self._place(stream)
         self._by_idle.setdefault(_idle_s(stream), OrderedDict())[stream] = None
         self._count += 1
         self._by_worker[stream.worker] += 1
@@ -118,13 +118,14 @@ class Population:
     def weigh(self, stream: Stream) -> None:
         """Take note of a stream to which something has happened, and of the bytes that it takes now."""
         nbytes = stream.nbytes
-        if nbytes != stream.weight:
-            self.nbytes += nbytes - stream.weight
-            stream.weight = nbytes
-        idle_s = _idle_s(stream)
-        if stream.touched - stream.placed > _PLACED_WITHIN * idle_s:
-            stream.placed = stream.touched
-            self._by_idle[idle_s].move_to_end(stream)
+        self.nbytes += nbytes - stream.weight
+        stream.weight = nbytes
+        if stream.touched > stream.placed_until:
+            self._place(stream)
+            self._by_idle[_idle_s(stream)].move_to_end(stream)
+
+    def _place(self, stream: Stream) -> None:
+        stream.placed_until = stream.touched + _PLACED_WITHIN * _idle_s(stream)
 
     def idle(self, now: float) -> Iterator[Stream]:
         """Yield the streams to which nothing happened for too long; whoever takes one removes it."""

@@ -38,7 +38,7 @@ class StreamRecord:
         receiver: who is told that there is something to take; None while nobody listens.
         tag: the receiver's own.
         touched: when something last happened.
-        placed: when it took its place among the others (see ``Population``).
+        placed_until: what happens to it later than that gives it another place among the others (see ``Population``).
         step_done: the last step that the state knows of.
         weight: its bytes when they were last counted.
     """
@@ -56,7 +56,7 @@ class StreamRecord:
         "ended",
         "fixed",
         "outputs",
-        "placed",
+        "placed_until",
         "priority",
         "receiver",
         "ring",
@@ -95,7 +95,7 @@ class StreamRecord:
         self.receiver: Any = None
         self.tag: Any = None
         self.touched = 0.0
-        self.placed = 0.0
+        self.placed_until = 0.0
         self.step_done = 0
         self.weight = 0
         self._runs = runs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tidegate.models.streams.content import content
+from tidegate.models.streams.content import content, described, of_elements
 
 SMALL = np.arange(512, dtype=np.float32)
 LARGE = np.arange(100_000, dtype=np.float32)
@@ -16,6 +16,13 @@ def test_equal_contents_are_equal(array: np.ndarray) -> None:
     """Other arrays with the same elements, in another order of names, say the same."""
     other = content({"y": array.copy(), "x": array.copy()}, {"b": 1, "a": "z"})
     assert content({"x": array, "y": array}, {"a": "z", "b": 1}) == other
+
+
+def test_what_steps_look_like_can_be_found_out_before() -> None:
+    """Steps that look alike are told apart by their elements alone, with the same outcome."""
+    look = described({"y": SMALL, "x": LARGE}, {"seed": 1})
+    for x in (LARGE, LARGE + 1):
+        assert of_elements(look, [x, SMALL]) == content({"x": x, "y": SMALL}, {"seed": 1})
 
 
 @pytest.mark.parametrize("array", [SMALL, LARGE])
