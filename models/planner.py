@@ -37,13 +37,15 @@ class Sizes:
         return self._sizes[bisect_right(self._sizes, rows) - 1]
 
 
-def light_rows(waiting: Sequence[tuple[Client, int]]) -> int:
+def light_rows(waiting: Sequence[tuple[Client, int]], now: float) -> int:
     """Return how many rows light clients have waiting: those beside whom another has sixteen times as many bytes.
 
-    What runs counts as well as what waits, so that a flood is one even when little of it waits at the moment.
+    What runs counts as well as what waits, so that a flood is one even when little of it waits at the moment. Of a light client
+    the most counts that it had at one time lately: one of many equals, each with dozens of streams say, often has but one
+    request waiting while another happens to have sixteen.
     """
     heavy = max([client.nbytes for client, _ in waiting]) / _HEAVIER
-    return sum([rows for client, rows in waiting if client.nbytes <= heavy])
+    return sum([rows for client, rows in waiting if client.nbytes <= heavy and client.lately_nbytes(now) <= heavy])
 
 
 def trim(pieces: list[Piece], sizes: Sizes) -> list[Piece]:

@@ -99,6 +99,8 @@ class Service:
         held.nbytes += nbytes
         client.requests += 1
         client.nbytes += nbytes
+        if client.nbytes > client.most_nbytes:
+            client.most_nbytes = client.nbytes
         if alone and self._dispatcher.may_go_alone(worker) and (batch := worker.lone_batch(request)) is not None:
             self._dispatcher.start(batch, now)
             self._hand_out(batch)

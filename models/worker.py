@@ -205,7 +205,7 @@ class Worker:
         costs, clients = self.costs, self.queue.clients()
         if costs.estimate_s(rows, key) <= _SHORT_S or not 1 < clients <= _FEW_CLIENTS:
             return rows if now > self._light_until else costs.size_within(self._patience_s, rows, key)
-        if light := light_rows(self.queue.waiting(key)):
+        if light := light_rows(self.queue.waiting(key), now):
             self._patience_s = max(costs.estimate_s(min(light, rows), key), costs.worthwhile_s(_WORTHWHILE, key), _SHORT_S)
             self._light_until = now + _REMEMBERED_S
         return rows if now > self._light_until else costs.size_within(self._patience_s, rows, key)

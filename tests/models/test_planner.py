@@ -39,19 +39,31 @@ def holding(nbytes: int) -> Client:
 
 def test_nobody_is_light_among_equals() -> None:
     """Nobody is light where nobody has sixteen times as much as another."""
-    assert light_rows([(holding(160), 16), (holding(20), 2), (holding(110), 11)]) == 0
-    assert light_rows([(holding(10_000), 1000)]) == 0
+    assert light_rows([(holding(160), 16), (holding(20), 2), (holding(110), 11)], 0.0) == 0
+    assert light_rows([(holding(10_000), 1000)], 0.0) == 0
 
 
 def test_who_has_a_sixteenth_of_another_is_light() -> None:
     """Beside one that has sixteen times as much, all that the others have waiting is light."""
-    assert light_rows([(holding(10), 1), (holding(160), 16), (holding(2560), 200)]) == 17
-    assert light_rows([(holding(161), 16), (holding(2560), 200)]) == 0
+    assert light_rows([(holding(10), 1), (holding(160), 16), (holding(2560), 200)], 0.0) == 17
+    assert light_rows([(holding(161), 16), (holding(2560), 200)], 0.0) == 0
 
 
 def test_what_runs_counts_too() -> None:
     """A flood whose requests mostly run already is none the less a flood."""
-    assert light_rows([(holding(10), 1), (holding(2560), 3)]) == 1
+    assert light_rows([(holding(10), 1), (holding(2560), 3)], 0.0) == 1
+
+
+def test_one_of_many_equals_is_not_light() -> None:
+    """Who has but one request waiting, and had a dozen a moment ago, is not light; when it has gone on so for a while, it is."""
+    busy, other = holding(12), holding(160)
+    busy.most_nbytes, busy.nbytes = 12, 1
+    waiting = [(busy, 1), (other, 16)]
+    assert [light_rows(waiting, now) for now in (10.0, 10.9, 11.0, 11.9, 12.0, 13.0)] == [0, 0, 1, 1, 1, 1]
+    busy.nbytes = busy.most_nbytes = 11
+    assert light_rows(waiting, 13.1) == 0
+    busy.nbytes = 1
+    assert [light_rows(waiting, now) for now in (13.9, 14.0, 14.9, 15.0)] == [0, 0, 0, 1]
 
 
 @given(usable_sizes, st.lists(st.integers(1, 9), min_size=1, max_size=12), st.data())

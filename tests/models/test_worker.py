@@ -124,6 +124,16 @@ def test_clients_that_are_alike_do_not_limit_each_other() -> None:
     assert batch_of(worker).rows == 64
 
 
+def test_one_of_many_equals_does_not_limit_the_others() -> None:
+    """Rule 4: a client that had as much as the others a moment ago is not taken for a light one when it has one request."""
+    worker = made()
+    fill(worker, 40, client="a")
+    fill(worker, 1, client="b")
+    (one,) = worker.queue.firsts("k")[1:]
+    one.client.most_nbytes = 30 * one.kind.nbytes
+    assert batch_of(worker).rows == 41
+
+
 def test_short_batches_are_in_nobodys_way() -> None:
     """Rule 4: what takes less than a millisecond is not cut."""
     worker = made(overhead_s=0.0005, row_s=0.000001)
