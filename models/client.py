@@ -11,14 +11,17 @@ class Client:
     Attributes:
         requests: how many of its requests wait or run.
         nbytes: bytes of their tensors.
+        streams: how many it has open. Each runs one step at a time, so it counts as a client of its own where others are to be
+            spared a flood.
         most_nbytes: the most that these have been since it was last looked at for this.
     """
 
-    __slots__ = ("_before", "_since", "most_nbytes", "nbytes", "requests")
+    __slots__ = ("_before", "_since", "most_nbytes", "nbytes", "requests", "streams")
 
     def __init__(self) -> None:
         self.requests = 0
         self.nbytes = 0
+        self.streams = 0
         self.most_nbytes = 0
         self._before = 0  # the most in the time before that
         self._since = 0.0

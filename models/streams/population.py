@@ -102,6 +102,7 @@ class Population:
         self._by_idle.setdefault(_idle_s(stream), OrderedDict())[stream] = None
         self._count += 1
         self._by_worker[stream.worker] += 1
+        stream.client.streams += 1
         self.weigh(stream)
 
     def remove(self, stream: Stream) -> bool:
@@ -113,6 +114,7 @@ class Population:
         self.nbytes -= stream.weight
         self._count -= 1
         self._by_worker[stream.worker] -= 1
+        stream.client.streams -= 1
         return True
 
     def weigh(self, stream: Stream) -> None:

@@ -55,7 +55,7 @@ def test_what_runs_counts_too() -> None:
 
 
 def test_one_of_many_equals_is_not_light() -> None:
-    """Who has but one request waiting, and had a dozen a moment ago, is not light; when it has gone on so for a while, it is."""
+    """Who has one request waiting, and had a dozen a moment ago, is not light; when it has gone on so for a while, it is."""
     busy, other = holding(12), holding(160)
     busy.most_nbytes, busy.nbytes = 12, 1
     waiting = [(busy, 1), (other, 16)]
@@ -64,6 +64,15 @@ def test_one_of_many_equals_is_not_light() -> None:
     assert light_rows(waiting, 13.1) == 0
     busy.nbytes = 1
     assert [light_rows(waiting, now) for now in (13.9, 14.0, 14.9, 15.0)] == [0, 0, 0, 1]
+
+
+def test_many_streams_are_no_flood() -> None:
+    """A client with a step of each of a hundred streams is none; with sixteen times as much beside them, it is."""
+    many = holding(1000)
+    many.streams = 100
+    assert light_rows([(holding(10), 1), (many, 100)], 0.0) == 0
+    many.nbytes = 16_000
+    assert light_rows([(holding(10), 1), (many, 1600)], 0.0) == 1
 
 
 @given(usable_sizes, st.lists(st.integers(1, 9), min_size=1, max_size=12), st.data())

@@ -119,9 +119,10 @@ async def test_a_stream_that_is_left_alone_ends(folder: Path) -> None:
     """Idle streams are ended, and say so to who comes back."""
     (folder / "rnn" / "model.toml").write_text("[stream]\nidle_timeout_s = 0.01\n")
     async with tidegate.Engine(folder, compute_slots=1) as engine, engine.stream("rnn") as stream:
-        assert len(engine.streams.population) == 1
+        (one,) = engine.streams.population
+        assert one.client.streams == 1
         engine.streams.expire(float("inf"), 100)
-        assert len(engine.streams.population) == 0
+        assert (len(engine.streams.population), one.client.streams) == (0, 0)
         with pytest.raises(UnknownStream):
             await stream.step(x=ROWS[0])
 
