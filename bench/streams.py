@@ -39,7 +39,7 @@ TRIES, QUICK_TRIES = 7, 3
 AGAIN = 2
 EXPECTED, MOST = 0.85, 1.05
 """Shares of what onnxruntime alone could do: where the search begins, and where it ends."""
-LESS, MOST_STEPS = 0.93, 5
+LESS, MOST_STEPS = 0.96, 7
 """Where what was found does not hold in the rounds: how many streams are tried next, as a share, and how often."""
 AIM = 0.8
 """Share of onnxruntime's best rate that is to be served."""

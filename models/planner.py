@@ -41,8 +41,8 @@ def light_rows(waiting: Sequence[tuple[Client, int]], now: float) -> int:
     """Return how many rows light clients have waiting: those beside whom another has sixteen times as many bytes.
 
     What runs counts as well as what waits, so that a flood is one even when little of it waits at the moment. Hundreds of
-    streams of one client are none: they have a step each, in real time, for which short batches could leave no time at all. Of
-    a light client the most counts that it had lately: one of equals often has one request where another happens to have sixteen.
+    streams of one client are none: they have a step each, in real time, for which short batches might not be enough. Of a light
+    client the most counts that it had lately: one of equals often has one request where another happens to have sixteen.
     """
     heavy = max([client.nbytes / (client.streams or 1) for client, _ in waiting]) / _HEAVIER
     return sum([rows for client, rows in waiting if client.nbytes <= heavy and client.lately_nbytes(now) <= heavy])
