@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 SEED = 20_264
 
 
-async def opened(links: list[Keeper], streams: int, failures: list[str]) -> None:
-    """Open stream ``i`` on link ``i % len(links)`` and wait for all of them."""
-    for stream in range(streams):
-        links[stream % len(links)].put([open_frame(stream, MODEL, ("sr", RATE))], 1)
+async def opened(links: list[Keeper], seats: list[Keeper], failures: list[str]) -> None:
+    """Open stream ``i`` on link ``seats[i]`` and wait for all of them."""
+    for stream, link in enumerate(seats):
+        link.put([open_frame(stream, MODEL, ("sr", RATE))], 1)
     await drained(links, DRAIN_TIMEOUT_S, failures)
     told = [told_of(message)[0] for link in links for _, messages in link.taken() for message in messages]
     failures += [shown(each) for each in told if each.op != "opened"]
@@ -43,12 +43,13 @@ async def opened(links: list[Keeper], streams: int, failures: list[str]) -> None
 async def drive(options: argparse.Namespace, voices: Voices) -> StreamsWindow:
     """Run the window and return what it says."""
     failures: list[str] = []
-    links = await dial(options.url, options.connections, lambda opening: Keeper(opening, failures), failures)
+    count = options.connections
+    links = await dial(options.url, count + options.lone, lambda opening: Keeper(opening, failures), failures)
+    seats = [*[links[stream % count] for stream in range(options.streams)], *links[count:]]
     echoed = options.speak == "echo"
     if not echoed:
-        await opened(links, options.streams, failures)
-    phases = np.random.default_rng(SEED).uniform(0, PERIOD_S, options.streams)
-    pace = Pace(links, voices, phases)
+        await opened(links, seats, failures)
+    pace = Pace(seats, voices, np.random.default_rng(SEED).uniform(0, PERIOD_S, len(seats)))
     pace.start()
     await sleep(options.warm_up)
     first = Snapshot.take(answers(links), options.watch, options.beside)
@@ -66,6 +67,7 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     options = parser(__doc__)
     options.add_argument("--streams", type=int, required=True)
+    options.add_argument("--lone", type=int, default=0, help="how many more, each on a connection of its own")
     options.add_argument(
         "--speak", choices=("tidegate", "echo"), default="tidegate", help="echo: to a server that sends all back"
     )

@@ -83,20 +83,18 @@ class Pace:
         overrun: whether it stopped by itself.
     """
 
-    def __init__(self, links: Sequence[Keeper], voices: Voices, phases: Array) -> None:
+    def __init__(self, seats: Sequence[Keeper], voices: Voices, phases: Array) -> None:
         """Prepare.
 
         Args:
-            links: stream ``i`` is on link ``i % len(links)``.
+            seats: the link of each stream.
             voices: stream ``i`` speaks voice ``i`` modulo their number.
             phases: of each stream, how far into each period its chunk is due, in seconds.
         """
         self.order = np.argsort(phases)
         self.phases = phases[self.order].tolist()
-        self._links = links
-        self._turns = [
-            (links[i % len(links)], StepHead(i, INPUT, voices.chunks[:1]), voices.begin(i)) for i in self.order.tolist()
-        ]
+        self._links = tuple(dict.fromkeys(seats))
+        self._turns = [(seats[i], StepHead(i, INPUT, voices.chunks[:1]), voices.begin(i)) for i in self.order.tolist()]
         self._chunks = [masked(chunk) for chunk in voices.chunks]
         self._period = self._turn = 0
         self._timer: asyncio.TimerHandle | None = None
