@@ -218,8 +218,10 @@ class StreamHost:
         self.population.check_bytes()
         worker = stream.worker
         agenda = worker.model.stream.agenda(worker, stream.fixed, inputs, stream.outputs, parameters, stream.priority)
-        if not stream.accept(agenda, known, now, now + timeout_s):  # else what it makes is weighed
+        if not stream.accept(agenda, known, now, now + timeout_s):
             self._settle(stream)
+        elif stream.backlog:  # else what it makes is weighed
+            self.population.weigh(stream)
 
     def cancel(self, stream: Stream, number: int, now: float) -> None:
         """Give up a step; its end tells what became of it."""

@@ -129,7 +129,7 @@ class Steps:
     def pop(self) -> None:
         """Take away what comes next."""
         step = self.waiting.popleft()
-        if isinstance(step, Step):
+        if type(step) is Step:
             self.nbytes -= step.nbytes
 
     def cancel(self, number: int) -> None:

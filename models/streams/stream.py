@@ -59,7 +59,7 @@ class Stream(StreamRecord):
         return self._steps.expects(number, content, self.status == "open", self.ring.surplus)
 
     def accept(self, agenda: Agenda, content: int, now: float, deadline: float = NEVER) -> bool:
-        """Take in the step that is expected, and run it when it is its turn; tell whether it runs already and alone.
+        """Take in the step that is expected, and run it when it is its turn; tell whether it runs or waits, and no more.
 
         Raises:
             Overloaded: the steps that wait take too many bytes.
@@ -72,6 +72,8 @@ class Stream(StreamRecord):
                 return True
         else:
             steps.accept(agenda, content, now, deadline)
+            if self._request is not None:
+                return True
         self.go_on(now)
         return False
 
