@@ -11,9 +11,9 @@ class Client:
     Attributes:
         requests: how many of its requests wait or run.
         nbytes: bytes of their tensors.
+        most_nbytes: the most that these have been since ``lately_nbytes`` began to count anew.
         streams: how many it has open. Each runs one step at a time, so it counts as a client of its own where others are to be
             spared a flood.
-        most_nbytes: the most that these have been since it was last looked at for this.
     """
 
     __slots__ = ("_before", "_since", "most_nbytes", "nbytes", "requests", "streams")

@@ -86,10 +86,9 @@ class Service:
             ShuttingDown: nothing is taken in any more.
         """
         kind, client, now = request.kind, request.client, request.arrival
-        worker, held = kind.worker, self._held
+        worker, held, nbytes = kind.worker, self._held, kind.nbytes
         if self._closing:
             raise ShuttingDown("the gateway is shutting down")
-        nbytes = kind.nbytes
         if not held.has_room(worker.queue, client, nbytes):
             raise _no_room(worker, *held.why_not(worker, client, nbytes))
         if request.deadline != NEVER or worker.objective_s != NEVER:
