@@ -129,7 +129,7 @@ class Steps:
     def pop(self) -> None:
         """Take away what comes next."""
         step = self.waiting.popleft()
-        if type(step) is Step:
+        if isinstance(step, Step):
             self.nbytes -= step.nbytes
 
     def cancel(self, number: int) -> None:

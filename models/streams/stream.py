@@ -153,7 +153,7 @@ class Stream(StreamRecord):
     def follow(self, now: float) -> bool:
         """Run the next step that waits, behind one that has just ended; False if ``go_on`` has to look what is to be done."""
         step = self._steps.waiting[0]
-        if type(step) is not Step or step.cancelled or now >= step.deadline or not step.agenda.is_one_run:
+        if not isinstance(step, Step) or step.cancelled or now >= step.deadline or not step.agenda.is_one_run:
             return False
         if self._running is not None or self.status == "closed" or not self.ring.has_room():
             return False
