@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tidegate.errors import ModelFailed
 
@@ -25,12 +25,18 @@ class WorkerDied(ModelFailed):
 
 
 class RunControl:
-    """Lets another thread ask a run to end early. One for each run: a run that was stopped stays stopped."""
+    """Lets another thread ask a run to end early. One for all runs of a batch: one that was stopped stays stopped.
 
-    __slots__ = ("_stop", "stopped")
+    Attributes:
+        stopped: whether it was asked to.
+        options: a place for the backend to keep what it needs for each of the runs.
+    """
+
+    __slots__ = ("_stop", "options", "stopped")
 
     def __init__(self) -> None:
         self.stopped = False
+        self.options: Any = None
         self._stop: Callable[[], None] | None = None
 
     def begins(self, stop: Callable[[], None]) -> None:

@@ -164,17 +164,18 @@ class Batch:
         model, started = self.worker.model, time.monotonic()
         arrays = self._assemble(model) if self._arrays is None else self._arrays
         outputs = model.backend.run(arrays, self.control)
-        self._check(model, outputs)
+        self._check(_row_axes(model), outputs)
         return Run(model, self.rows, outputs, started, time.monotonic() - started)
 
     def _ran_together(self, together: Together) -> Run:
         """Take one step after the other, as long as that is allowed; return the last one."""
         model, started = self.worker.model, time.monotonic()
         arrays, gathered = together.gather(self.pieces)
+        axes = _row_axes(model)
         while True:
             try:
                 outputs = model.backend.run(arrays, self.control)
-                self._check(model, outputs)
+                self._check(axes, outputs)
                 extra = together.finish(gathered, outputs)
             except Exception:
                 together.give_back(self.pieces, gathered)
@@ -208,14 +209,20 @@ class Batch:
             return laid_end_to_end(parts).reshape(-1, *parts[0].shape[1:])
         return np.concatenate([whole(part) for part in parts], axis)
 
-    def _check(self, model: Model, outputs: Sequence[Array]) -> None:
+    def _check(self, axes: Sequence[tuple[int, int]], outputs: Sequence[Array]) -> None:
         """Refuse outputs that do not have one row for each row that went in: they could not be told apart."""
-        if model.batching.verdict == "none":
-            return
-        for spec, output in zip(model.outputs, outputs, strict=True):
-            axis = spec.batch_axis
-            if axis is not None and (output.ndim <= axis or output.shape[axis] != self.rows):
-                raise ModelFailed(f"output {spec.name!r} has shape {list(output.shape)} for {self.rows} rows on axis {axis}")
+        for at, axis in axes:
+            shape = outputs[at].shape
+            if len(shape) <= axis or shape[axis] != self.rows:
+                name = self.worker.model.outputs[at].name
+                raise ModelFailed(f"output {name!r} has shape {list(shape)} for {self.rows} rows on axis {axis}")
+
+
+def _row_axes(model: Model) -> list[tuple[int, int]]:
+    """Return the outputs that have rows, and where these lie."""
+    if model.batching.verdict == "none":
+        return []
+    return [(at, spec.batch_axis) for at, spec in enumerate(model.outputs) if spec.batch_axis is not None]
 
 
 def _nobody(_batch: Batch, _run: Run) -> bool:

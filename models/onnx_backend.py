@@ -108,9 +108,10 @@ class OnnxBackend:
         """Run the model once; see ``Backend.run``. It can be stopped between two nodes of the graph."""
         if control is None:
             return self._run(arrays, None)
-        options = onnxruntime.RunOptions()
-        control.begins(partial(setattr, options, "terminate", True))
-        return self._run(arrays, options)
+        if control.options is None:
+            control.options = options = onnxruntime.RunOptions()
+            control.begins(partial(setattr, options, "terminate", True))
+        return self._run(arrays, control.options)
 
     @contextmanager
     def stoppable(self, limit_s: float) -> Iterator[Run]:

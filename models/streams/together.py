@@ -62,7 +62,8 @@ class Generations:
         if loop.mask is not None:
             inputs[loop.mask.place] = _as(loop.mask, group.mask(padding, cached + new, loop.mask.dtype))
         if loop.positions is not None:
-            inputs[loop.positions.place] = _as(loop.positions, np.arange(cached, cached + new) - padding)
+            first = cached - padding
+            inputs[loop.positions.place] = _as(loop.positions, first if new == 1 else first + np.arange(new))
         for index, name in loop.shared:
             inputs[index] = group.owners[0].constants[name]
         return inputs
@@ -134,4 +135,6 @@ class Generations:
 
 
 def _as(part: Part, values: Array) -> Array:
-    return values.astype(part.dtype, copy=False).reshape(values.shape[: part.rank])
+    if values.dtype != part.dtype:
+        values = values.astype(part.dtype)
+    return values if values.ndim == part.rank else values.reshape(values.shape[: part.rank])
