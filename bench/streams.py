@@ -23,7 +23,7 @@ from . import command, measure, places, runs, servers
 from .measure import MARGIN_S, Raw
 from .proc import Noise
 from .stats import median, ratio, table
-from .streams_beside import beside
+from .streams_beside import PAIRS, beside
 from .streams_raw import BATCH_SIZES, SOLO
 from .streams_voices import MODEL, PERIOD_S, silero, voices_file
 from .streams_window import StreamsWindow
@@ -216,7 +216,7 @@ def run(bench: Bench) -> list[Verdict]:
         stage = Stage(bench, server)
         rounds = _rounds(stage, _search(stage))
         verdicts = _report(rounds)
-        verdicts += beside(stage.window, rounds[0].served.streams, *([1] if bench.quick else []))
+        verdicts += beside(stage.window, rounds[0].served.streams, 1 if bench.quick else PAIRS)
     _echo(bench, median([r.raw.rows[best_size(rounds)] for r in rounds]))
     return verdicts
 

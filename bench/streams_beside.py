@@ -22,7 +22,7 @@ MOST = 1.5
 """The p99 of all beside one more client, by what it is without."""
 
 
-def beside(window: Callable[[int, int], StreamsWindow], holding: int, pairs: int = PAIRS) -> list[Verdict]:
+def beside(window: Callable[[int, int], StreamsWindow], holding: int, pairs: int) -> list[Verdict]:
     """Measure in turn without and with one more client; print and return what it says.
 
     Args:

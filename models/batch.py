@@ -209,20 +209,18 @@ class Batch:
             return laid_end_to_end(parts).reshape(-1, *parts[0].shape[1:])
         return np.concatenate([whole(part) for part in parts], axis)
 
-    def _check(self, axes: Sequence[tuple[int, int]], outputs: Sequence[Array]) -> None:
+    def _check(self, axes: Sequence[int | None], outputs: Sequence[Array]) -> None:
         """Refuse outputs that do not have one row for each row that went in: they could not be told apart."""
-        for at, axis in axes:
-            shape = outputs[at].shape
-            if len(shape) <= axis or shape[axis] != self.rows:
+        for at, (axis, output) in enumerate(zip(axes, outputs, strict=True)):
+            if axis is not None and (output.ndim <= axis or output.shape[axis] != self.rows):
                 name = self.worker.model.outputs[at].name
-                raise ModelFailed(f"output {name!r} has shape {list(shape)} for {self.rows} rows on axis {axis}")
+                raise ModelFailed(f"output {name!r} has shape {list(output.shape)} for {self.rows} rows on axis {axis}")
 
 
-def _row_axes(model: Model) -> list[tuple[int, int]]:
-    """Return the outputs that have rows, and where these lie."""
-    if model.batching.verdict == "none":
-        return []
-    return [(at, spec.batch_axis) for at, spec in enumerate(model.outputs) if spec.batch_axis is not None]
+def _row_axes(model: Model) -> list[int | None]:
+    """Return where the rows of each output lie; None where there are none."""
+    batched = model.batching.verdict != "none"
+    return [spec.batch_axis if batched else None for spec in model.outputs]
 
 
 def _nobody(_batch: Batch, _run: Run) -> bool:

@@ -45,7 +45,7 @@ def light_rows(waiting: Sequence[tuple[Client, int]], now: float) -> int:
     client the most counts that it had lately: one of equals often has one request where another happens to have sixteen.
     """
     heavy = max([client.nbytes / (client.streams or 1) for client, _ in waiting]) / _HEAVIER
-    return sum([rows for client, rows in waiting if client.nbytes <= heavy and client.lately_nbytes(now) <= heavy])
+    return sum([rows for client, rows in waiting if client.lately_nbytes(now) <= heavy])
 
 
 def trim(pieces: list[Piece], sizes: Sizes) -> list[Piece]:

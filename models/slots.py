@@ -43,7 +43,7 @@ class Job(Protocol):
         """Compute on the calling thread; never raises."""
 
     def settle(self) -> None:
-        """Do what nobody has to wait for, on the calling thread; called after whoever waits was told; never raises."""
+        """Do what nobody has to wait for, on the same thread; called after whoever waits was told; never raises."""
 
 
 JobT = TypeVar("JobT", bound=Job)
@@ -89,20 +89,22 @@ class ComputeSlots(Generic[JobT]):
             if not short and patient is None and len(self._busy_s) > 1:
                 patient = PatientThread(f"tidegate-long-{index}")
             self._since[index] = started = time.monotonic()
-            if short or patient is None:
-                job.execute()
-            else:
-                patient.execute(job.execute)
+            compute = _at_once if short or patient is None else patient.execute
+            compute(job.execute)
             try:
                 self._loop.call_soon_threadsafe(self._done, job)
             except RuntimeError:  # the loop is closed: nobody waits any more
                 break
-            job.settle()
+            compute(job.settle)
             self._since[index] = None
             self._busy_s[index] += time.monotonic() - started
             del job  # while it waits for the next one, it keeps nothing of this one
         if patient is not None:
             patient.stop()
+
+
+def _at_once(call: Callable[[], None]) -> None:
+    call()
 
 
 def _name_thread(name: str) -> None:

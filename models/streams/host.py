@@ -342,11 +342,8 @@ class StreamHost:
         for stream, item in made:
             if item.final and stream.backlog:
                 try:
-                    if stream.follow(now):
-                        self.population.weigh(stream)
-                    else:
-                        stream.go_on(now)
-                        self._settle(stream)
+                    stream.go_on(now)
+                    self._settle(stream)
                 except Exception:
                     _log.exception("a stream could not go on")
                     self._end_untold(stream)

@@ -150,17 +150,6 @@ class Stream(StreamRecord):
             if self._request is None and self._running is not None and not self._run(self._running, now):
                 return
 
-    def follow(self, now: float) -> bool:
-        """Run the next step that waits, behind one that has just ended; False if ``go_on`` has to look what is to be done."""
-        step = self._steps.waiting[0]
-        if not isinstance(step, Step) or step.cancelled or now >= step.deadline or not step.agenda.is_one_run:
-            return False
-        if self._running is not None or self.status == "closed" or not self.ring.has_room():
-            return False
-        self._steps.pop()
-        self._running, self._before = step, self.state
-        return self._start(step, now)
-
     def _begin(self, now: float) -> bool:
         """Begin with what waits; return whether there is anything to go on with."""
         if not self._steps.waiting:

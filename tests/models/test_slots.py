@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -48,10 +49,30 @@ async def test_one_slot_computes_everything_itself() -> None:
 
 
 async def test_what_nobody_waits_for_is_done_after_the_telling() -> None:
-    """A job settles on the slot's thread when the loop was told that it is done."""
-    first, second = Noted(is_short=True), Noted(is_short=True)
-    await executed(1, first, second)
-    assert first.settled == "tidegate-slot-0"
+    """A job settles on the thread that executed it, when the loop was told that it is done."""
+    events: list[str] = []
+    done: asyncio.Queue[Noted] = asyncio.Queue()
+
+    class Loop:
+        call = staticmethod(asyncio.get_running_loop().call_soon_threadsafe)
+
+        def call_soon_threadsafe(self, *call: Any) -> None:
+            events.append("told")
+            self.call(*call)
+
+    class Ordered(Noted):
+        def settle(self) -> None:
+            super().settle()
+            events.append("settled")
+
+    slots: ComputeSlots[Noted] = ComputeSlots(1, Loop(), done.put_nowait)  # type: ignore[arg-type]
+    first, second = Ordered(is_short=True), Ordered(is_short=True)
+    for job in (first, second):
+        slots.submit(job)
+        assert await asyncio.wait_for(done.get(), 10) is job
+    slots.stop()
+    assert events[:3] == ["told", "settled", "told"]
+    assert first.settled == first.thread == "tidegate-slot-0"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads have no niceness of their own")

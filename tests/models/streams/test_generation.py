@@ -24,7 +24,7 @@ from loop_models import (
 )
 
 from tidegate.errors import InvalidInput, ModelFailed
-from tidegate.models.batch import Run
+from tidegate.models.batch import Batch, Run
 from tidegate.models.streams.row_state import RowState, alone, bytes_of
 
 if TYPE_CHECKING:
@@ -308,6 +308,18 @@ def test_what_rests_keeps_nothing_of_the_others(table: Table) -> None:
         state.settle()
         assert not np.shares_memory(state.place[0].carried[0], shared)
         assert bytes_of(state) == nbytes == bytes_of(dict(state))
+
+
+def test_who_has_ended_leaves_its_run_when_everybody_was_told(table: Table) -> None:
+    """Settling a batch takes those out of its run that have ended, and leaves those that go on."""
+    players = [table.player().step([1], max_steps=steps) for steps in (1, 5)]
+    batch = Batch(table.worker, [(player.request(), 0, 1) for player in players])
+    batch.execute()
+    assert batch.run is not None
+    states = [batch.run.extra[at].state for at in range(2)]
+    assert [len(state.place[0]) for state in states] == [2, 2]
+    batch.settle()
+    assert [len(state.place[0]) for state in states] == [1, 2]
 
 
 def test_outputs_are_told_when_asked_for(table: Table) -> None:
